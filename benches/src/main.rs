@@ -1,0 +1,102 @@
+//! From bytes in the log through profiles and windows to durable tables: how many bets a second.
+//!
+//! `cargo run --release -- throughput [--count N] [--runs N]` alternates our node with a consumer
+//! that a team would write instead (SQLite in WAL mode, one transaction a batch), on the same
+//! records, and asserts that both end with the same totals. `latency --rate N` measures from an
+//! append to the visible profile. Medians and ratios are what counts; absolute times are this
+//! machine's.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "a benchmark measures, and stops at the first fault")]
+
+mod latency;
+mod ours;
+mod sqlite;
+mod usage;
+
+use jobs::sources::generate::{Bets, Defects, Params};
+
+/// What is generated: 250-byte JSON bets over a span of event time.
+#[derive(Debug, Clone)]
+pub struct Work {
+    pub count: u64,
+    pub questions: u32,
+    pub bettors: u32,
+    /// Event time covered; windows close on the way.
+    pub hours: u64,
+}
+
+impl Work {
+    pub fn lines(&self) -> Bets {
+        let defects = Defects { out_of_order: 10_000, ..Defects::default() };
+        Bets::new(Params {
+            count: self.count,
+            seed: 42,
+            questions: self.questions,
+            bettors: self.bettors,
+            duration_ms: self.hours * 3_600_000,
+            defects,
+            ..Params::default()
+        })
+        .unwrap()
+    }
+}
+
+/// What both sides must agree on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answer {
+    pub accepted: u64,
+    pub staked_micros: i128,
+    pub windows: u64,
+    pub window_rows: u64,
+}
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let verb = args.next().unwrap_or_default();
+    let options: Vec<String> = args.collect();
+    let number = |name: &str, default: u64| {
+        let at = options.iter().position(|option| option == name);
+        at.map_or(default, |at| options[at + 1].replace('_', "").parse().unwrap())
+    };
+    let work = Work {
+        count: number("--count", 10_000_000),
+        questions: number("--questions", 10_000) as u32,
+        bettors: number("--bettors", 200_000) as u32,
+        hours: number("--hours", 6),
+    };
+    let peer = number("--peer", 1_000_000);
+    match verb.as_str() {
+        "throughput" => throughput(&work, number("--runs", 3), peer),
+        "latency" => latency::run(&work, number("--rate", 50_000), number("--seconds", 20)),
+        _ => eprintln!("usage: throughput [--count N] [--runs N] [--peer N] | latency [--rate N] [--seconds N]\nboth: [--questions N] [--bettors N] [--hours N]"),
+    }
+}
+
+/// Alternates ours (on all of the work) with the peer (on the first `peer` bets, which it is slow
+/// at) and asserts equal answers on that part.
+fn throughput(work: &Work, runs: u64, peer: u64) {
+    let part = Work { count: peer.min(work.count), ..work.clone() };
+    let (mut rates, mut part_rates, mut peer_rates) = (Vec::new(), Vec::new(), Vec::new());
+    for run in 1..=runs {
+        let (report, _) = ours::run(work);
+        println!("run {run} oddsmill  {report}");
+        rates.push(report.rate());
+        if peer > 0 {
+            let (ours, our_answer) = ours::run(&part);
+            let (theirs, their_answer) = sqlite::run(&part);
+            assert_eq!(our_answer, their_answer, "both must give the same answers");
+            println!("run {run} oddsmill  {ours}\nrun {run} sqlite    {theirs}");
+            part_rates.push(ours.rate());
+            peer_rates.push(theirs.rate());
+        }
+    }
+    println!("median oddsmill {:.0} bets/s on {} bets", median(&mut rates), work.count);
+    if peer > 0 {
+        let (ours, theirs) = (median(&mut part_rates), median(&mut peer_rates));
+        println!("on {} bets: oddsmill {ours:.0}, sqlite {theirs:.0} bets/s, ratio {:.1}", part.count, ours / theirs);
+    }
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,151 @@
+//! The main job: settle and bets in one loop, one order, one commit.
+//!
+//! Game events and bets are applied in one order by effective arrival, ties to the game event, so
+//! a bet always meets its question as it stood when the bet arrived.
+
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::datatypes::Schema;
+use pipeline::dead_letter::{self, Reject};
+use pipeline::job::{At, Decided, DecisionKey, Effects, Input, Job, Sealed};
+use pipeline::record::Append;
+use pipeline::tables::FactTable;
+use pipeline::window::tumbling::WindowRows;
+use pipeline::{Arrival, Error, Result};
+use schemas::bet::Bet;
+use schemas::bet_row::{BetRow, BetStatus};
+use schemas::codec::Event as _;
+use schemas::columns;
+use schemas::dead_letter::{DeadLetter, DeadLettered};
+use schemas::game_event::GameEvent;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::bets::{self, BetRules, odds};
+use crate::rows::{self, Key, Row, Rows};
+use crate::settle;
+
+/// The loop's name: its checkpoints and timers are kept under it.
+pub const LOOP: &str = "betting";
+
+const GAME_EVENTS: usize = 0;
+const BETS: usize = 1;
+
+/// The main job.
+pub struct Betting {
+    inputs: Vec<Input>,
+    rules: BetRules,
+}
+
+/// A record of one of its inputs.
+#[derive(Debug)]
+pub enum Event {
+    /// From the stream `game-events`.
+    Game(Box<GameEvent>),
+    /// From the stream `bets`.
+    Bet(Bet),
+}
+
+/// The insert-only table of bets.
+pub fn bets_table() -> Arc<FactTable> {
+    Arc::new(FactTable { name: "bets", schema: columns::bet_block::schema(), indexes: &["bettor", "question_uuid"] })
+}
+
+impl Betting {
+    /// The main job under these rules.
+    pub fn new(rules: BetRules) -> Betting {
+        // Decisions about game events leave no facts: their consequences are rows.
+        let game_events = Arc::new(FactTable { name: GameEvent::STREAM, schema: Arc::new(Schema::empty()), indexes: &[] });
+        let inputs = vec![
+            Input { stream: GameEvent::STREAM, decisions: game_events },
+            Input { stream: Bet::STREAM, decisions: bets_table() },
+        ];
+        Betting { inputs, rules }
+    }
+}
+
+impl Job for Betting {
+    type Event = Event;
+    type Key = Key;
+    type Row = Row;
+    type Fact = BetRow;
+
+    fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    fn decode(&self, input: usize, data: &[u8]) -> std::result::Result<Event, Reject> {
+        match input {
+            GAME_EVENTS => GameEvent::decode(data).map(|event| Event::Game(Box::new(event))).map_err(Reject::invalid),
+            _ => Bet::decode(data).map(Event::Bet).map_err(Reject::invalid),
+        }
+    }
+
+    fn decision(&self, event: &Event) -> DecisionKey {
+        match event {
+            Event::Game(event) => DecisionKey { id: *event.event_uuid.as_bytes(), fingerprint: xxh3_64(&event.to_json()) },
+            Event::Bet(bet) => DecisionKey { id: bets::decision_id(bet.bet_uuid), fingerprint: bets::fingerprint(bet) },
+        }
+    }
+
+    fn needs(&self, event: &Event, keys: &mut Vec<Key>) {
+        match event {
+            Event::Game(event) => settle::needs(event, keys),
+            Event::Bet(bet) => bets::needs(bet, keys),
+        }
+    }
+
+    fn apply(&self, event: &Event, at: &At, rows: &mut Rows, effects: &mut Effects) -> std::result::Result<Decided<BetRow>, Reject> {
+        match event {
+            Event::Game(event) => settle::apply(event, at, rows, effects).map(|()| Decided { fact: None, open: false }),
+            Event::Bet(bet) => bets::apply(bet, at, rows, effects, &self.rules),
+        }
+    }
+
+    fn tick_needs(&self, timer: &[u8], keys: &mut Vec<Key>) {
+        settle::tick_needs(timer, keys);
+    }
+
+    fn tick(&self, timer: &[u8], due: Arrival, rows: &mut Rows, _effects: &mut Effects) {
+        settle::tick(timer, due, rows);
+    }
+
+    fn announce(&self, letter: &dead_letter::DeadLetter) -> Option<(&'static str, Append)> {
+        let event = DeadLettered {
+            id: DeadLetter::id_of(&letter.stream, letter.shard.0, letter.position.as_u128()),
+            stream: letter.stream.clone(),
+            shard: schemas::bet_row::shard_name(letter.shard.0),
+            position: letter.position.to_string(),
+            arrived_at: bets::event_time(letter.arrived_at),
+            reason: letter.reject.reason.as_str().to_owned(),
+            detail: letter.reject.detail.clone(),
+        };
+        let record = Append::new(letter.stream.clone(), event.to_json()).arrived(letter.arrived_at);
+        Some((DeadLettered::STREAM, record))
+    }
+
+    fn publish(&self, results: &WindowRows) -> Result<Vec<(&'static str, Append)>> {
+        odds::records(results)
+    }
+
+    fn seal(&self, input: usize, facts: &[BetRow]) -> Result<Sealed> {
+        if input != BETS {
+            let none = RecordBatch::new_empty(Arc::new(Schema::empty()));
+            return Ok(Sealed { rows: none, windowed: BooleanArray::from(Vec::<bool>::new()) });
+        }
+        let windowed = facts.iter().map(|row| Some(row.status == BetStatus::Accepted)).collect();
+        Ok(Sealed { rows: columns::bet_block::build(facts).map_err(|e| Error::fatal("bets", e))?, windowed })
+    }
+
+    fn locate(&self, key: &Key) -> (&'static str, Vec<u8>) {
+        rows::locate(key)
+    }
+
+    fn encode(&self, row: &Row) -> Vec<u8> {
+        rows::encode(row)
+    }
+
+    fn restore(&self, key: &Key, bytes: &[u8]) -> Result<Row> {
+        rows::restore(key, bytes)
+    }
+}

@@ -1,0 +1,24 @@
+//! The names of jobs on the command line.
+
+use super::exit::Failure;
+use crate::config::settings::suggestion;
+
+/// Jobs by name. `bets` and `settle` are parts of one loop, which keeps their order; asking for
+/// either runs both.
+const JOBS: [(&str, &str); 3] = [
+    ("betting", "settle and bets in one order: profiles, windows, questions"),
+    ("bets", "part of betting"),
+    ("settle", "part of betting"),
+];
+
+/// Checks that every name is a job's.
+pub fn check(names: &[String]) -> Result<(), Failure> {
+    for name in names {
+        if !JOBS.iter().any(|(job, _)| job == name) {
+            let suggestion = suggestion(name, JOBS.iter().map(|(job, _)| *job));
+            let list: Vec<String> = JOBS.iter().map(|(job, what)| format!("  {job:<8} {what}")).collect();
+            return Err(Failure::Usage(format!("there is no job {name:?}{suggestion}; jobs:\n{}", list.join("\n"))));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! Configuration: few settings, each with a default and a reason to exist.
+//!
+//! Layers, the later the stronger: default, `oddsmill.toml`, environment (`ODDSMILL_` and the key
+//! upper-cased, dots as underscores), flags. Each value knows where it comes from, so that
+//! `oddsmill config` can say so and an error can name the place to mend.
+//!
+//! Reading order: [`settings`] lists the keys; [`layers`] collects their texts; [`file`] reads the
+//! file; this module turns texts into values and checks what must hold between them.
+
+pub mod duration;
+mod file;
+mod layers;
+pub mod settings;
+
+use std::path::PathBuf;
+
+use pipeline::adapters::embedded::Durability;
+
+use crate::node::NodeOptions;
+use duration::parse_millis;
+
+pub use layers::{Layers, Origin, Resolved};
+
+/// The file looked for in the working directory where no other is named.
+pub const FILE_NAME: &str = "oddsmill.toml";
+
+/// What is wrong with the configuration: the place, the value and the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration file {path}: {cause}; name another with --config, or leave it out")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{place}: {problem}")]
+    Syntax {
+        /// File and line.
+        place: String,
+        /// What the TOML reader says.
+        problem: String,
+    },
+    /// A key that no setting has.
+    #[error("{place}: there is no setting {key:?}{suggestion}; `oddsmill config` lists them all")]
+    UnknownKey {
+        /// File and line, or the variable, or the flag.
+        place: String,
+        /// The key as written.
+        key: String,
+        /// `, did you mean …?` where one is near.
+        suggestion: String,
+    },
+    /// A value that its setting cannot have.
+    #[error("{place}: {key} is {value:?}: {problem}")]
+    Value {
+        /// Where the value comes from.
+        place: String,
+        /// The setting.
+        key: &'static str,
+        /// The value as written.
+        value: String,
+        /// What is wrong with it and what would be right.
+        problem: String,
+    },
+}
+
+/// The effective configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where log, tables and socket are.
+    pub data_dir: PathBuf,
+    /// When an append or a commit counts as done.
+    pub durability: Durability,
+    /// Shards of the stream `bets` when it is created.
+    pub bets_shards: u32,
+    /// How long the log keeps records, in milliseconds.
+    pub retention_ms: i64,
+    /// How far a bet's `placed_at` may be from its arrival, in milliseconds.
+    pub max_skew_ms: i64,
+    /// Whether status changes are emitted to `notifications`.
+    pub notify: bool,
+    /// How long after its end a window closes, in milliseconds.
+    pub disorder_ms: i64,
+    /// How long after its end a window is final, in milliseconds.
+    pub lateness_ms: i64,
+    /// Whether final windows are written as Parquet.
+    pub parquet: bool,
+    /// How long a stop may take, in milliseconds.
+    pub drain_timeout_ms: i64,
+    /// Records of a batch, at most.
+    pub batch_records: usize,
+    /// Every setting's text and origin, in the order of [`settings::SETTINGS`].
+    pub resolved: Vec<Resolved>,
+}
+
+impl Config {
+    /// Reads the layers and checks every value.
+    pub fn resolve(layers: &Layers) -> Result<Config, ConfigError> {
+        let resolved = layers.resolve()?;
+        let values = Values(&resolved);
+        values.parse("log.adapter", adapter)?;
+        let config = Config {
+            data_dir: values.parse("data_dir", non_empty)?.into(),
+            durability: values.parse("log.durability", durability)?,
+            bets_shards: values.parse("log.bets_shards", |text| number(text, 1, 1024))?,
+            retention_ms: values.parse("log.retention", parse_millis)?,
+            max_skew_ms: values.parse("bets.max_skew", parse_millis)?,
+            notify: values.parse("bets.notify", boolean)?,
+            disorder_ms: values.parse("windows.disorder", parse_millis)?,
+            lateness_ms: values.parse("windows.lateness", parse_millis)?,
+            parquet: values.parse("windows.parquet", boolean)?,
+            drain_timeout_ms: values.parse("run.drain_timeout", parse_millis)?,
+            batch_records: values.parse("engine.batch_records", |text| number(text, 1, 1_000_000))?,
+            resolved: resolved.clone(),
+        };
+        config.check(&values)?;
+        Ok(config)
+    }
+
+    /// What must hold between settings.
+    fn check(&self, values: &Values) -> Result<(), ConfigError> {
+        if self.lateness_ms < self.disorder_ms {
+            let problem = format!(
+                "a window cannot be final before it closes: choose at least windows.disorder, which is {}",
+                values.text("windows.disorder")
+            );
+            return Err(values.wrong("windows.lateness", problem));
+        }
+        if self.max_skew_ms > self.lateness_ms {
+            let problem = format!(
+                "a bet that far behind its arrival could be accepted after its window is final, and profiles and windows \
+                 would differ: choose at most windows.lateness, which is {}",
+                values.text("windows.lateness")
+            );
+            return Err(values.wrong("bets.max_skew", problem));
+        }
+        Ok(())
+    }
+
+    /// What opening a node needs; an ephemeral one has no directory of its own.
+    pub fn node_options(&self, ephemeral: bool) -> NodeOptions {
+        NodeOptions {
+            data_dir: (!ephemeral).then(|| self.data_dir.clone()),
+            durability: self.durability,
+            bets_shards: self.bets_shards,
+            max_skew_ms: self.max_skew_ms,
+            disorder_ms: self.disorder_ms,
+            lateness_ms: self.lateness_ms,
+            notify: self.notify,
+            export: self.parquet,
+            batch_records: self.batch_records,
+        }
+    }
+}
+
+/// Resolved settings by key.
+struct Values<'a>(&'a [Resolved]);
+
+impl Values<'_> {
+    fn find(&self, key: &str) -> Option<&Resolved> {
+        self.0.iter().find(|resolved| resolved.setting.key == key)
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.find(key).map_or("", |resolved| resolved.text.as_str())
+    }
+
+    fn parse<T>(&self, key: &'static str, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, ConfigError> {
+        read(self.text(key)).map_err(|problem| self.wrong(key, problem))
+    }
+
+    fn wrong(&self, key: &'static str, problem: String) -> ConfigError {
+        let place = self.find(key).map_or_else(String::new, |resolved| resolved.origin.to_string());
+        ConfigError::Value { place, key, value: self.text(key).to_owned(), problem }
+    }
+}
+
+fn non_empty(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("give a path".into()) } else { Ok(text.to_owned()) }
+}
+
+fn adapter(text: &str) -> Result<(), String> {
+    match text {
+        "embedded" => Ok(()),
+        "kinesis" | "kafka" => Err(format!("this build has no {text} adapter; use embedded")),
+        _ => Err("choose embedded, kinesis or kafka".into()),
+    }
+}
+
+fn durability(text: &str) -> Result<Durability, String> {
+    match text {
+        "fsync" => Ok(Durability::Fsync),
+        "os" => Ok(Durability::Os),
+        _ => Err("choose fsync (survives a power cut) or os (survives a killed process)".into()),
+    }
+}
+
+fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("choose true or false".into()),
+    }
+}
+
+fn number<T>(text: &str, least: T, most: T) -> Result<T, String>
+where
+    T: std::str::FromStr + PartialOrd + std::fmt::Display,
+{
+    let digits = text.replace('_', "");
+    let value = digits.parse::<T>().ok().filter(|value| *value >= least && *value <= most);
+    value.ok_or_else(|| format!("choose a whole number from {least} to {most}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! Every setting there is: its key, its default, and why somebody would change it.
+
+/// One setting.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its key in the file: a section and a name, or a name alone.
+    pub key: &'static str,
+    /// Its value where nobody says otherwise.
+    pub default: &'static str,
+    /// What it does, in a sentence.
+    pub help: &'static str,
+}
+
+/// All settings, in the order shown.
+pub const SETTINGS: &[Setting] = &[
+    Setting { key: "data_dir", default: "./oddsmill-data", help: "Directory of the log, the tables and the control socket." },
+    Setting { key: "log.adapter", default: "embedded", help: "Where streams live: embedded, kinesis or kafka." },
+    Setting { key: "log.durability", default: "fsync", help: "When an append is done: fsync survives a power cut, os only a killed process." },
+    Setting { key: "log.bets_shards", default: "2", help: "Shards of the stream bets when it is created; later, split and merge." },
+    Setting { key: "log.retention", default: "7d", help: "How far the log reaches back from a stream's newest record; applied records older than that are removed." },
+    Setting { key: "bets.max_skew", default: "10m", help: "How far placed_at may be from the arrival before a bet is rejected as too_skewed." },
+    Setting { key: "bets.notify", default: "true", help: "Whether status changes are emitted to the stream notifications." },
+    Setting { key: "windows.disorder", default: "30s", help: "How long after its end a window waits for bets that are out of order, then closes." },
+    Setting { key: "windows.lateness", default: "10m", help: "How long after its end late bets still revise a window, then it is final." },
+    Setting { key: "windows.parquet", default: "true", help: "Whether final windows are written as Parquet files." },
+    Setting { key: "run.drain_timeout", default: "30s", help: "How long a stop may take to finish what is begun." },
+    Setting { key: "engine.batch_records", default: "32768", help: "Records applied and committed together, at most." },
+];
+
+/// What the names of variables begin with.
+pub const ENV_PREFIX: &str = "ODDSMILL_";
+
+/// Variables with the prefix that are no settings: read elsewhere, before the settings are.
+pub const OTHER_VARIABLES: &[&str] = &["ODDSMILL_CONFIG", "ODDSMILL_LOG_LEVEL"];
+
+impl Setting {
+    /// The setting with this key.
+    pub fn find(key: &str) -> Option<&'static Setting> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+
+    /// The variable that sets it: `ODDSMILL_LOG_DURABILITY` for `log.durability`.
+    pub fn variable(&self) -> String {
+        format!("{ENV_PREFIX}{}", self.key.replace('.', "_").to_uppercase())
+    }
+}
+
+/// `, did you mean "…"?` with the candidate nearest to `given`, or nothing where none is near.
+pub fn suggestion<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    let scored = candidates.into_iter().map(|candidate| (strsim::jaro_winkler(given, candidate), candidate));
+    let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b));
+    match best {
+        Some((score, candidate)) if score > 0.8 => format!(", did you mean {candidate:?}?"),
+        _ => String::new(),
+    }
+}

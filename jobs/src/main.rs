@@ -1,0 +1,5 @@
+//! The `oddsmill` binary: everything is in [`jobs::cli`].
+
+fn main() -> std::process::ExitCode {
+    jobs::cli::main()
+}

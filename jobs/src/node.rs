@@ -1,0 +1,170 @@
+//! A node: the embedded store, log and tables of one data directory, and what runs on them.
+//!
+//! Life: opened (the directory is locked, missing streams are created) → jobs started → stopped
+//! or drained → closed when the last handle goes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pipeline::adapters::embedded::{Durability, EmbeddedLog, EmbeddedTables, Store, StoreOptions};
+use pipeline::engine::{self, LoopOptions, Ports, Stop, checkpoint};
+use pipeline::fault::Faults;
+use pipeline::log::Log;
+use pipeline::metrics::Metrics;
+use pipeline::tables::{FactTable, Tables};
+use pipeline::window::tumbling::WindowSettings;
+use pipeline::{Arrival, Clock, Result};
+use tokio::task::JoinHandle;
+
+use crate::betting::{self, Betting};
+use crate::bets::{BetRules, odds};
+
+/// What a node needs to know. Each value has one reason to be set.
+#[derive(Debug, Clone)]
+pub struct NodeOptions {
+    /// Where everything is kept; nothing for a store in memory.
+    pub data_dir: Option<PathBuf>,
+    /// When a write counts as done.
+    pub durability: Durability,
+    /// Shards of the stream `bets` when it is created.
+    pub bets_shards: u32,
+    /// How far a bet's `placed_at` may be from its arrival, in milliseconds.
+    pub max_skew_ms: i64,
+    /// How long after its end a window closes, in milliseconds.
+    pub disorder_ms: i64,
+    /// How long after its end a window is final, in milliseconds.
+    pub lateness_ms: i64,
+    /// Whether status changes are emitted.
+    pub notify: bool,
+    /// Whether final windows are written as Parquet.
+    pub export: bool,
+    /// Records of a batch, at most.
+    pub batch_records: usize,
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        NodeOptions {
+            data_dir: None,
+            durability: Durability::Fsync,
+            bets_shards: 2,
+            max_skew_ms: 10 * 60 * 1000,
+            disorder_ms: 30 * 1000,
+            lateness_ms: 10 * 60 * 1000,
+            notify: true,
+            export: true,
+            batch_records: LoopOptions::new(betting::LOOP).batch_records,
+        }
+    }
+}
+
+/// An open node. Cheap to clone.
+#[derive(Clone)]
+pub struct Node {
+    /// The log.
+    pub log: EmbeddedLog,
+    /// The tables.
+    pub tables: EmbeddedTables,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where the jobs count.
+    pub metrics: Metrics,
+    /// The insert-only table of bets.
+    pub bets: Arc<FactTable>,
+    /// The window jobs.
+    pub windows: Vec<WindowSettings>,
+    options: Arc<NodeOptions>,
+    faults: Faults,
+}
+
+/// A job's loop that runs.
+pub struct Running {
+    /// Stops it.
+    pub stop: Stop,
+    /// What it came to.
+    pub task: JoinHandle<Result<()>>,
+}
+
+impl Node {
+    /// Opens the node's data directory, or a store in memory where none is given.
+    pub fn open(options: NodeOptions, clock: Clock) -> Result<Node> {
+        Node::open_with(options, clock, Faults::none())
+    }
+
+    /// The same, with the faults a test asks for.
+    pub fn open_with(options: NodeOptions, clock: Clock, faults: Faults) -> Result<Node> {
+        let store_options = StoreOptions { durability: options.durability, ..StoreOptions::default() };
+        let store = match &options.data_dir {
+            Some(dir) => Store::open(dir, store_options)?,
+            None => Store::ephemeral(store_options)?,
+        };
+        let log = EmbeddedLog::open(store.clone(), clock.clone())?;
+        for (stream, shards) in streams(options.bets_shards) {
+            log.create_stream(stream, shards)?;
+        }
+        let bets = betting::bets_table();
+        let windows = vec![odds::settings(bets.schema.clone(), options.disorder_ms, options.lateness_ms)?];
+        let tables = EmbeddedTables::new(store, log.clone());
+        let options = Arc::new(options);
+        Ok(Node { log, tables, clock, metrics: Metrics::default(), bets, windows, options, faults })
+    }
+
+    /// The directory everything is in.
+    pub fn dir(&self) -> &Path {
+        self.tables.store().dir()
+    }
+
+    /// What the node was opened with.
+    pub fn options(&self) -> &NodeOptions {
+        &self.options
+    }
+
+    /// What the engine needs.
+    pub fn ports(&self) -> Ports {
+        Ports {
+            log: Log::Embedded(self.log.clone()),
+            tables: Tables::Embedded(self.tables.clone()),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            faults: self.faults.clone(),
+        }
+    }
+
+    /// Starts the main job. With `drain` it ends once all that the log holds is applied.
+    pub fn start(&self, drain: bool) -> Running {
+        let rules = BetRules { max_skew_ms: self.options.max_skew_ms, notify: self.options.notify };
+        let mut options = LoopOptions::new(betting::LOOP);
+        options.windows = self.windows.clone();
+        options.export_dir = self.options.export.then(|| self.dir().join("parquet"));
+        options.batch_records = self.options.batch_records;
+        options.drain = drain;
+        let stop = Stop::default();
+        let run = engine::run(Arc::new(Betting::new(rules)), self.ports(), options, stop.clone());
+        Running { stop, task: tokio::spawn(run) }
+    }
+
+    /// The latest arrival that the directory knows of: of any record, or of the applied frontier.
+    pub async fn high_water(&self) -> Result<Arrival> {
+        let mut high = checkpoint::load(&self.ports().tables, betting::LOOP).await?.frontier;
+        for stream in self.log.streams() {
+            for shard in self.log.shards(&stream)? {
+                high = high.max(shard.last_arrival);
+            }
+        }
+        Ok(high)
+    }
+}
+
+/// Every stream, with how many shards it gets when it is created.
+fn streams(bets_shards: u32) -> [(&'static str, u32); 8] {
+    [
+        ("bets", bets_shards),
+        ("game-events", 1),
+        ("frames", 1),
+        ("odds", 1),
+        ("quotes", 1),
+        ("settlements", 1),
+        ("notifications", 1),
+        ("dead-letters", 1),
+    ]
+}

@@ -1,0 +1,31 @@
+//! SQL over the tables: read-only, one snapshot a query, results as a stream.
+//!
+//! The life of a query: text → checked to be one reading statement → planned by DataFusion over
+//! one [`view`] of the store → streamed, a batch at a time. Nothing is read before it is asked
+//! for: a query on one bet, bettor or question goes through the indexes, a scan reads a block at
+//! a time and renders only the columns that are used.
+//!
+//! Reading order: [`session`] plans; [`catalog`] names the tables; [`provider`] hands them to
+//! DataFusion, with the filters of [`ask`]; [`bets`], [`people`], [`windows`], [`letters`] and
+//! [`system`] read them; [`output`] prints, [`prompt`] asks.
+
+mod ask;
+mod bets;
+mod catalog;
+mod error;
+mod lists;
+pub mod output;
+mod people;
+pub mod prompt;
+mod provider;
+mod render;
+mod session;
+mod system;
+mod letters;
+#[cfg(test)]
+mod tests;
+mod view;
+mod windows;
+
+pub use error::SqlError;
+pub use session::query;

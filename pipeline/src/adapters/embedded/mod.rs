@@ -1,0 +1,20 @@
+//! The embedded adapter: log and tables in one fjall database, in one process.
+//!
+//! Reading order: [`store`] opens the database and makes writes durable; [`block`] is how many
+//! records become one stored value; [`log`] appends and reads shards; [`facts`] is the
+//! insert-only table kind; [`tables`] commits a batch's every effect in one atomic write.
+//!
+//! Life of the data directory: created on first use → owned by one process (fjall's lock) →
+//! closed. Everything in it follows from the journal, so a killed process loses only what was
+//! never acknowledged.
+
+pub mod block;
+pub mod facts;
+pub mod log;
+mod shards;
+pub mod store;
+pub mod tables;
+
+pub use log::EmbeddedLog;
+pub use store::{Durability, Store, StoreOptions};
+pub use tables::EmbeddedTables;

@@ -1,0 +1,80 @@
+//! The injected clock: wall time for a live pipeline, a hand-moved time for replay and tests.
+//!
+//! Arrival times are milliseconds since the Unix epoch. Event times (what a record says of
+//! itself) are another type in another crate, so the two are never compared by accident.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+/// A moment of arrival: milliseconds since the Unix epoch, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Arrival(pub i64);
+
+impl Arrival {
+    /// Before every record.
+    pub const MIN: Arrival = Arrival(0);
+    /// After every record.
+    pub const MAX: Arrival = Arrival(i64::MAX);
+
+    /// This moment plus a number of milliseconds, saturating at the ends.
+    #[must_use]
+    pub fn plus_ms(self, ms: i64) -> Arrival {
+        Arrival(self.0.saturating_add(ms))
+    }
+}
+
+impl fmt::Display for Arrival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.0)
+    }
+}
+
+/// Where "now" comes from. Cheap to clone; clones share the hand of a manual clock.
+#[derive(Debug, Clone)]
+pub enum Clock {
+    /// The machine's wall clock.
+    System,
+    /// A clock that moves only when told to.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A manual clock that starts at `at`.
+    pub fn manual(at: Arrival) -> Clock {
+        Clock::Manual(Arc::new(AtomicI64::new(at.0)))
+    }
+
+    /// The current time.
+    pub fn now(&self) -> Arrival {
+        match self {
+            Clock::System => Arrival(system_millis()),
+            Clock::Manual(hand) => Arrival(hand.load(Ordering::Acquire)),
+        }
+    }
+
+    /// Moves a manual clock forward; earlier times and the system clock are left alone.
+    pub fn advance_to(&self, at: Arrival) {
+        if let Clock::Manual(hand) = self {
+            hand.fetch_max(at.0, Ordering::AcqRel);
+        }
+    }
+
+    /// How long to wait in real time until the clock shows `at`: none if it does already, and a
+    /// bounded time for a manual clock, whose hand somebody else moves.
+    pub fn until(&self, at: Arrival) -> Duration {
+        let ahead = at.0.saturating_sub(self.now().0).max(0);
+        match self {
+            Clock::System => Duration::from_millis(u64::try_from(ahead).unwrap_or(0)),
+            Clock::Manual(_) if ahead == 0 => Duration::ZERO,
+            Clock::Manual(_) => Duration::from_millis(1),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the rim: the one place that reads the wall clock")]
+fn system_millis() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}

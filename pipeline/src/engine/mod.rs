@@ -1,0 +1,171 @@
+//! The run loop: `read → decode → load rows → apply → commit → emit → checkpoint`.
+//!
+//! Two threads, one bounded channel. The reader ([`align`]) merges the shards of every input
+//! into one order by effective arrival and decodes; the applier ([`apply`]) takes batches in that
+//! order, cuts them where a timer is due, applies each run of records and commits its every
+//! effect at once. Back-pressure: the channel holds [`CHANNEL_BATCHES`] batches, then the reader
+//! waits, and the log keeps what producers append.
+//!
+//! Life of a loop: started (checkpoints and timers loaded) → running → draining (told to stop, or
+//! all is applied) → stopped (everything committed is durable).
+
+pub mod align;
+mod apply;
+pub mod checkpoint;
+pub mod timers;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use tokio::sync::{mpsc, watch};
+
+use crate::clock::{Arrival, Clock};
+use crate::error::{Error, Result};
+use crate::fault::Faults;
+use crate::job::Job;
+use crate::log::Log;
+use crate::metrics::Metrics;
+use crate::tables::Tables;
+use crate::window::tumbling::WindowSettings;
+
+/// Batches between reader and applier. With batches of at most 8 MiB of data and about twice that
+/// decoded, the channel and both threads' hands hold under 100 MiB.
+const CHANNEL_BATCHES: usize = 2;
+
+/// How a loop runs.
+#[derive(Debug, Clone)]
+pub struct LoopOptions {
+    /// Its name: checkpoints and timers are kept under it.
+    pub name: &'static str,
+    /// Records of a batch, at most.
+    pub batch_records: usize,
+    /// Data bytes of a batch, at most (one more record may exceed it).
+    pub batch_bytes: usize,
+    /// The windows it folds facts into.
+    pub windows: Vec<WindowSettings>,
+    /// Where final windows are written as Parquet, if anywhere.
+    pub export_dir: Option<PathBuf>,
+    /// Ends once everything in the log is applied, instead of waiting for more.
+    pub drain: bool,
+}
+
+impl LoopOptions {
+    /// A loop with the limits that suit one machine.
+    pub fn new(name: &'static str) -> LoopOptions {
+        LoopOptions {
+            name,
+            batch_records: 32_768,
+            batch_bytes: 8 << 20,
+            windows: Vec::new(),
+            export_dir: None,
+            drain: false,
+        }
+    }
+}
+
+/// Tells a loop to finish what it has begun and stop. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    sender: Arc<watch::Sender<bool>>,
+    drain: Arc<AtomicBool>,
+}
+
+impl Default for Stop {
+    fn default() -> Self {
+        Stop { sender: Arc::new(watch::Sender::new(false)), drain: Arc::default() }
+    }
+}
+
+impl Stop {
+    /// Stop after the batches in hand.
+    pub fn now(&self) {
+        self.sender.send_replace(true);
+    }
+
+    /// Stop once everything that is in the log now is applied.
+    pub fn when_drained(&self) {
+        self.drain.store(true, Ordering::Release);
+        self.sender.send_modify(|_| ());
+    }
+
+    /// Whether to stop after the batches in hand.
+    pub fn is_now(&self) -> bool {
+        *self.sender.borrow()
+    }
+
+    fn is_draining(&self) -> bool {
+        self.drain.load(Ordering::Acquire)
+    }
+
+    fn watch(&self) -> watch::Receiver<bool> {
+        self.sender.subscribe()
+    }
+}
+
+/// What a loop needs from outside.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where records come from and go to.
+    pub log: Log,
+    /// Where rows and facts are.
+    pub tables: Tables,
+    /// What time it is.
+    pub clock: Clock,
+    /// Where it counts.
+    pub metrics: Metrics,
+    /// What a test breaks.
+    pub faults: Faults,
+}
+
+/// What the two threads tell each other besides batches.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    /// When the next timer is due, so that the reader wakes up for it.
+    next_due: AtomicI64,
+}
+
+impl Shared {
+    fn next_due(&self) -> Arrival {
+        Arrival(self.next_due.load(Ordering::Acquire))
+    }
+
+    fn set_next_due(&self, due: Option<Arrival>) {
+        self.next_due.store(due.unwrap_or(Arrival::MAX).0, Ordering::Release);
+    }
+}
+
+/// Runs a job's loop until it is told to stop, is drained, or fails.
+///
+/// Call it within a multi-threaded tokio runtime; it keeps the calling task busy and one thread
+/// more.
+pub async fn run<J: Job>(job: Arc<J>, ports: Ports, options: LoopOptions, stop: Stop) -> Result<()> {
+    let shared = Arc::new(Shared::default());
+    let mut applier = apply::Applier::load(job.clone(), ports.clone(), &options, shared.clone()).await?;
+    let checkpoints = checkpoint::load(&ports.tables, options.name).await?;
+    if options.drain {
+        stop.when_drained();
+    }
+    let reader = align::Reader::new(job, ports.clone(), &options, checkpoints, shared, stop);
+    let (sender, mut batches) = mpsc::channel(CHANNEL_BATCHES);
+    let runtime = tokio::runtime::Handle::current();
+    let thread = std::thread::Builder::new()
+        .name(format!("{}-reader", options.name))
+        .spawn(move || runtime.block_on(reader.run(sender)))?;
+    let mut outcome = Ok(());
+    while let Some(batch) = batches.recv().await {
+        outcome = applier.take(batch).await;
+        if outcome.is_err() {
+            break;
+        }
+    }
+    // A closed channel ends the reader at its next send.
+    drop(batches);
+    let read = tokio::task::spawn_blocking(move || thread.join()).await;
+    outcome?;
+    match read {
+        Ok(Ok(read)) => read?,
+        _ => return Err(Error::Fatal(format!("the reader of loop {} panicked", options.name))),
+    }
+    ports.tables.sync().await
+}

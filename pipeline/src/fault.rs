@@ -1,0 +1,112 @@
+//! Crash points and seeded bugs: how tests break the engine on purpose.
+//!
+//! A [`Faults`] is a constructor argument that only tests make; the product passes
+//! [`Faults::none`]. A crash point returns [`Error::Crashed`], after which the caller drops
+//! everything and opens the directory again, as a killed process would.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::error::{Error, Result};
+
+/// A place between two effects of the run loop, in the order of the loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CrashPoint {
+    /// A batch was read and decoded; nothing else happened.
+    AfterRead,
+    /// Rows are loaded and the batch is applied in memory.
+    AfterApply,
+    /// Window partials are computed; nothing is written.
+    AfterPartials,
+    /// The commit is assembled, not yet written.
+    BeforeCommit,
+    /// The commit is written, perhaps not yet synced to the disk.
+    AfterCommit,
+    /// A window's Parquet file is in place, its closing commit is not.
+    AfterExport,
+    /// A timer's effects are applied in memory, not yet committed.
+    AfterTick,
+    /// A source's records are appended with their progress.
+    AfterSourceAppend,
+}
+
+impl CrashPoint {
+    /// Every point, in the order of the loop.
+    pub const ALL: [CrashPoint; 8] = [
+        CrashPoint::AfterSourceAppend,
+        CrashPoint::AfterRead,
+        CrashPoint::AfterApply,
+        CrashPoint::AfterPartials,
+        CrashPoint::BeforeCommit,
+        CrashPoint::AfterCommit,
+        CrashPoint::AfterExport,
+        CrashPoint::AfterTick,
+    ];
+}
+
+/// A bug seeded behind a switch, to prove that the tests can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bug {
+    /// The checkpoint is committed before the batch's other effects.
+    CheckpointBeforeCommit,
+    /// Stored decisions are ignored, so a repeated record counts again.
+    ClaimIgnored,
+    /// Windows close one millisecond early.
+    WindowClosedEarly,
+    /// A late record adds to its window without a new revision.
+    LateWithoutRevision,
+    /// Game events lose their precedence over bets that arrived in the same millisecond.
+    TiesReversed,
+}
+
+#[derive(Debug)]
+struct Crash {
+    point: CrashPoint,
+    /// How many passes are still let through.
+    passes: AtomicU32,
+}
+
+/// The faults a test asked for. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    crash: Option<Arc<Crash>>,
+    bug: Option<Bug>,
+}
+
+impl Faults {
+    /// No faults: what the product runs with.
+    pub fn none() -> Faults {
+        Faults::default()
+    }
+
+    /// Crash when `point` is reached for the `nth` time, counting from 0.
+    pub fn crash_at(point: CrashPoint, nth: u32) -> Faults {
+        Faults { crash: Some(Arc::new(Crash { point, passes: AtomicU32::new(nth) })), bug: None }
+    }
+
+    /// Run with a seeded bug.
+    pub fn with_bug(bug: Bug) -> Faults {
+        Faults { crash: None, bug: Some(bug) }
+    }
+
+    /// The same faults and a seeded bug.
+    #[must_use]
+    pub fn and_bug(mut self, bug: Bug) -> Faults {
+        self.bug = Some(bug);
+        self
+    }
+
+    /// Called at each crash point.
+    pub fn reach(&self, point: CrashPoint) -> Result<()> {
+        let Some(crash) = self.crash.as_deref().filter(|c| c.point == point) else {
+            return Ok(());
+        };
+        let left = crash.passes.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1));
+        if left.is_ok() { Ok(()) } else { Err(Error::Crashed(point)) }
+    }
+
+    /// Whether a seeded bug is switched on.
+    pub fn has(&self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+}

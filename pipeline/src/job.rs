@@ -1,0 +1,151 @@
+//! What a job is: a pure fold over records, which changes rows and returns effects.
+//!
+//! Life of a record: read → decoded (or dead-lettered) → its decision looked up (repeat, conflict
+//! or new) → applied → its effects committed with the batch → checkpointed. A job does no I/O,
+//! reads no clock and draws no random number: the same records in the same order give the same
+//! bytes.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch};
+
+use crate::clock::Arrival;
+use crate::dead_letter::{DeadLetter, Reject};
+use crate::error::Result;
+use crate::metrics::Metric;
+use crate::record::{Append, Position};
+use crate::rows::Rows;
+use crate::shard::ShardId;
+use crate::tables::FactTable;
+use crate::window::tumbling::WindowRows;
+
+/// A stream that a job reads. Where records of several inputs arrived in the same millisecond,
+/// the input listed first is applied first.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The stream's name.
+    pub stream: &'static str,
+    /// Where the decisions about its records are kept.
+    pub decisions: Arc<FactTable>,
+}
+
+/// Which decision an event asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecisionKey {
+    /// The event's id.
+    pub id: [u8; 16],
+    /// Hash of its body: a repeat has the same one, a conflict another.
+    pub fingerprint: u64,
+}
+
+/// Where and when a record stands while it is applied.
+#[derive(Debug, Clone, Copy)]
+pub struct At {
+    /// The shard's effective arrival: what a job calls "now".
+    pub now: Arrival,
+    /// When this record arrived, by its own envelope.
+    pub arrived_at: Arrival,
+    /// Its shard.
+    pub shard: ShardId,
+    /// Its position there.
+    pub position: Position,
+    /// Whether the same event was decided before, provisionally, and is decided again.
+    pub again: bool,
+}
+
+/// What became of an event.
+#[derive(Debug)]
+pub struct Decided<F> {
+    /// The fact to keep, if it leaves one.
+    pub fact: Option<F>,
+    /// Whether the same body may be decided again later.
+    pub open: bool,
+}
+
+/// A batch's facts in columns.
+#[derive(Debug)]
+pub struct Sealed {
+    /// One row a fact, in the order given.
+    pub rows: RecordBatch,
+    /// Which rows enter the windows.
+    pub windowed: BooleanArray,
+}
+
+/// Records to emit, timers to set, counts: what a fold returns besides rows and facts.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Records to append, each to its stream.
+    pub emits: Vec<(&'static str, Append)>,
+    /// Timers: when, and what to hand back then.
+    pub timers: Vec<(Arrival, Vec<u8>)>,
+    /// What to add to which counter.
+    pub counts: Vec<(Metric, u64)>,
+}
+
+impl Effects {
+    /// Adds to a counter.
+    pub fn count(&mut self, metric: Metric, n: u64) {
+        match self.counts.iter_mut().find(|(counted, _)| *counted == metric) {
+            Some((_, sum)) => *sum += n,
+            None => self.counts.push((metric, n)),
+        }
+    }
+}
+
+/// A pure fold over the records of its inputs.
+pub trait Job: Send + Sync + 'static {
+    /// A decoded record.
+    type Event: Send + 'static;
+    /// A row's key, of whichever table.
+    type Key: Clone + Eq + Hash + Send + 'static;
+    /// A row, of whichever table.
+    type Row: Send + 'static;
+    /// What an event leaves in its insert-only table.
+    type Fact: Send + 'static;
+
+    /// The streams it reads.
+    fn inputs(&self) -> &[Input];
+
+    /// Decodes a record of the input with this number, or says why it cannot.
+    fn decode(&self, input: usize, data: &[u8]) -> std::result::Result<Self::Event, Reject>;
+
+    /// Which decision the event asks for.
+    fn decision(&self, event: &Self::Event) -> DecisionKey;
+
+    /// Adds the keys of the rows that applying the event needs.
+    fn needs(&self, event: &Self::Event, keys: &mut Vec<Self::Key>);
+
+    /// Applies an event. A rejection must leave the rows as they were.
+    fn apply(
+        &self,
+        event: &Self::Event,
+        at: &At,
+        rows: &mut Rows<Self::Key, Self::Row>,
+        effects: &mut Effects,
+    ) -> std::result::Result<Decided<Self::Fact>, Reject>;
+
+    /// Adds the keys of the rows that a timer of this job needs.
+    fn tick_needs(&self, timer: &[u8], keys: &mut Vec<Self::Key>);
+
+    /// Applies a timer that this job set, at the time it was due.
+    fn tick(&self, timer: &[u8], due: Arrival, rows: &mut Rows<Self::Key, Self::Row>, effects: &mut Effects);
+
+    /// The record that tells consumers of a dead letter, if any.
+    fn announce(&self, letter: &DeadLetter) -> Option<(&'static str, Append)>;
+
+    /// The records that tell consumers of new or revised window results.
+    fn publish(&self, results: &WindowRows) -> Result<Vec<(&'static str, Append)>>;
+
+    /// The facts of the input with this number in columns.
+    fn seal(&self, input: usize, facts: &[Self::Fact]) -> Result<Sealed>;
+
+    /// Where a row is stored: its table, and its key there.
+    fn locate(&self, key: &Self::Key) -> (&'static str, Vec<u8>);
+
+    /// A row's stored bytes.
+    fn encode(&self, row: &Self::Row) -> Vec<u8>;
+
+    /// The inverse of [`Job::encode`].
+    fn restore(&self, key: &Self::Key, bytes: &[u8]) -> Result<Self::Row>;
+}

@@ -1,0 +1,23 @@
+//! The engine: records and positions, the ports, the run loop, windows, dead letters.
+//!
+//! Reading order: [`record`] and [`shard`] say what a log holds; [`log`] and [`tables`] are the
+//! ports; [`job`] is the pure fold; [`engine`] runs it; [`window`] aggregates what it decided.
+//! Nothing here knows what a record means.
+
+pub mod adapters;
+pub mod clock;
+pub mod dead_letter;
+pub mod engine;
+pub mod error;
+pub mod fault;
+pub mod job;
+pub mod log;
+pub mod metrics;
+pub mod record;
+pub mod rows;
+pub mod shard;
+pub mod tables;
+pub mod window;
+
+pub use clock::{Arrival, Clock};
+pub use error::{Error, Result};

@@ -1,0 +1,282 @@
+//! A compiled window job: rows to states, states to a state, states to result rows.
+//!
+//! Invariants:
+//! - A state's first columns are its keys, `window_start` before all others; no two rows of a state
+//!   share their keys.
+//! - `merge` and `finish` sort by the keys, so their bytes depend on what was folded in, never on the
+//!   order of rows, batches or merges, nor on a hash.
+//! - A plan is immutable: it may be shared between threads, and each call runs on its own table.
+
+use std::sync::Arc;
+
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions};
+use datafusion::arrow::compute::{filter, filter_record_batch};
+use datafusion::arrow::datatypes::{Int64Type, SchemaRef, TimestampMillisecondType};
+use datafusion::arrow::error::ArrowError;
+use datafusion::common::{DataFusionError, Result as DataFusionResult};
+use datafusion::physical_expr::PhysicalExpr;
+
+use super::aggregate::{Aggregate, GroupTable, evaluate_all, evaluate_mask};
+use super::columns::{sorted, split_by_window};
+use super::{WindowError, WindowSpec, compile};
+
+/// A window job, compiled. See the [module](super) for the life of its data.
+#[derive(Debug)]
+pub struct WindowPlan {
+    pub(super) name: String,
+    pub(super) length_ms: i64,
+    /// The columns read of a batch.
+    pub(super) input_schema: SchemaRef,
+    pub(super) input_columns: Vec<String>,
+    /// Which of them places a row in its window.
+    pub(super) time_index: usize,
+    pub(super) steps: Vec<Step>,
+    /// The keys of `GROUP BY`, over what the steps give.
+    pub(super) groups: Vec<Arc<dyn PhysicalExpr>>,
+    /// `window_start`, then the keys of `GROUP BY`.
+    pub(super) key_schema: SchemaRef,
+    pub(super) aggregates: Vec<Aggregate>,
+    pub(super) state_schema: SchemaRef,
+    /// The keys of `GROUP BY` and the aggregates' values: what `having` and `projection` read.
+    pub(super) aggregated_schema: SchemaRef,
+    pub(super) having: Vec<Arc<dyn PhysicalExpr>>,
+    pub(super) projection: Vec<Arc<dyn PhysicalExpr>>,
+    pub(super) result_schema: SchemaRef,
+    pub(super) key_columns: Vec<String>,
+    pub(super) fingerprint: u64,
+}
+
+/// What happens to rows before they are grouped: `WHERE`, and the select lists of subqueries.
+#[derive(Debug)]
+pub(super) enum Step {
+    Filter(Arc<dyn PhysicalExpr>),
+    Project(Vec<Arc<dyn PhysicalExpr>>, SchemaRef),
+}
+
+impl WindowPlan {
+    /// Compiles a window job over a table of the given columns.
+    ///
+    /// # Errors
+    /// [`WindowError::Sql`] where the SQL does not plan, [`WindowError::Unsupported`] where it has
+    /// no states that merge in any order, [`WindowError::Spec`] for the other settings.
+    pub fn compile(spec: &WindowSpec, input: SchemaRef) -> Result<WindowPlan, WindowError> {
+        compile::compile(spec, &input)
+    }
+
+    /// Columns of a state: `window_start` (`Int64`, ms since the epoch), the keys of `GROUP BY`, then
+    /// the state columns of each aggregate.
+    pub fn state_schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.state_schema)
+    }
+
+    /// Columns of a result: the `SELECT` list.
+    pub fn result_schema(&self) -> SchemaRef {
+        SchemaRef::clone(&self.result_schema)
+    }
+
+    /// Result columns that are keys of `GROUP BY`, in the order of the result.
+    pub fn key_columns(&self) -> &[String] {
+        &self.key_columns
+    }
+
+    /// Input columns that [`partial`](Self::partial) reads. A batch needs no others.
+    pub fn input_columns(&self) -> &[String] {
+        &self.input_columns
+    }
+
+    /// Length of a window in milliseconds.
+    pub fn length_ms(&self) -> i64 {
+        self.length_ms
+    }
+
+    /// Tells plans apart whose states do not merge: a hash of the SQL, the time column, the length,
+    /// the state's columns, the state format and the version of DataFusion.
+    pub fn fingerprint(&self) -> u64 {
+        self.fingerprint
+    }
+
+    /// Start of the window in which a time falls, both in ms since the epoch; none where it is before
+    /// the first representable one.
+    pub fn window_start(&self, time_ms: i64) -> Option<i64> {
+        window_start(time_ms, self.length_ms)
+    }
+
+    /// Folds a batch into one state a window, ascending by window start. Windows without rows (all
+    /// filtered out, or an empty batch) have none.
+    ///
+    /// The batch has at least the [`input_columns`](Self::input_columns), in any order.
+    pub fn partial(&self, batch: &RecordBatch) -> Result<Vec<(i64, RecordBatch)>, WindowError> {
+        let mut rows = self.project(batch)?;
+        let mut starts: ArrayRef = Arc::new(self.window_starts(&rows)?);
+        let states = self.run(|| {
+            for step in &self.steps {
+                (rows, starts) = step.apply(rows.clone(), starts.clone())?;
+            }
+            if rows.num_rows() == 0 {
+                return Ok(None);
+            }
+            let mut keys = vec![starts.clone()];
+            keys.extend(evaluate_all(&self.groups, &rows)?);
+            let mut table = GroupTable::new(&self.aggregates, &self.key_schema)?;
+            table.update(&keys, &rows)?;
+            Ok(Some(self.state(table.into_states()?)?))
+        })?;
+        match states {
+            Some(states) => self.run(|| split_by_window(states)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Folds states into one, sorted by its keys. The states may be of several windows.
+    pub fn merge(&self, partials: &[RecordBatch]) -> Result<RecordBatch, WindowError> {
+        self.check_states(partials)?;
+        self.run(|| {
+            let columns = sorted(self.table_of(partials)?.into_states()?, self.keys())?;
+            Ok(self.state(columns)?)
+        })
+    }
+
+    /// Folds the states of one window into its result rows, sorted by the keys of `GROUP BY` (nulls
+    /// first, numbers by value, strings and bytes by their bytes).
+    pub fn finish(&self, partials: &[RecordBatch]) -> Result<RecordBatch, WindowError> {
+        self.check_states(partials)?;
+        self.check_one_window(partials)?;
+        self.run(|| {
+            let columns = sorted(self.table_of(partials)?.into_results()?, self.keys())?;
+            let count = columns.first().map_or(0, |starts| starts.len());
+            let mut rows = RecordBatch::try_new_with_options(
+                SchemaRef::clone(&self.aggregated_schema),
+                columns.into_iter().skip(1).collect(),
+                &RecordBatchOptions::new().with_row_count(Some(count)),
+            )?;
+            for condition in &self.having {
+                rows = filter_record_batch(&rows, &evaluate_mask(condition, &rows)?)?;
+            }
+            let results = evaluate_all(&self.projection, &rows)?;
+            Ok(RecordBatch::try_new(self.result_schema(), results)?)
+        })
+    }
+
+    /// How many columns of a state are keys.
+    fn keys(&self) -> usize {
+        self.key_schema.fields().len()
+    }
+
+    fn table_of(&self, partials: &[RecordBatch]) -> DataFusionResult<GroupTable<'_>> {
+        let mut table = GroupTable::new(&self.aggregates, &self.key_schema)?;
+        for partial in partials.iter().filter(|partial| partial.num_rows() > 0) {
+            table.merge(partial)?;
+        }
+        Ok(table)
+    }
+
+    fn state(&self, columns: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
+        RecordBatch::try_new(self.state_schema(), columns)
+    }
+
+    /// Picks the columns that the plan reads, by name, and checks their types.
+    fn project(&self, batch: &RecordBatch) -> Result<RecordBatch, WindowError> {
+        let mut columns = Vec::with_capacity(self.input_schema.fields().len());
+        for field in self.input_schema.fields() {
+            let Some(column) = batch.column_by_name(field.name()) else {
+                return Err(self.batch_error(field.name(), "is missing from the batch"));
+            };
+            if column.data_type() != field.data_type() {
+                return Err(self.batch_error(
+                    field.name(),
+                    format!("is {}, {} was compiled for", column.data_type(), field.data_type()),
+                ));
+            }
+            columns.push(Arc::clone(column));
+        }
+        self.run(|| Ok(RecordBatch::try_new(SchemaRef::clone(&self.input_schema), columns)?))
+    }
+
+    fn window_starts(&self, rows: &RecordBatch) -> Result<Int64Array, WindowError> {
+        let times = rows.column(self.time_index);
+        let name = self.input_schema.field(self.time_index).name();
+        if times.null_count() > 0 {
+            return Err(self.batch_error(name, "has nulls; a row without a time has no window"));
+        }
+        let Some(times) = times.as_primitive_opt::<TimestampMillisecondType>() else {
+            return Err(self.batch_error(name, "is not a timestamp in milliseconds"));
+        };
+        let starts = times.values().iter().map(|time| {
+            self.window_start(*time)
+                .ok_or_else(|| self.batch_error(name, format!("holds {time} ms, before the first window")))
+        });
+        starts.collect::<Result<Vec<i64>, _>>().map(Int64Array::from)
+    }
+
+    fn check_states(&self, partials: &[RecordBatch]) -> Result<(), WindowError> {
+        for partial in partials {
+            let schema = partial.schema_ref();
+            if Arc::ptr_eq(schema, &self.state_schema) {
+                continue;
+            }
+            for (index, field) in self.state_schema.fields().iter().enumerate() {
+                let found = schema.fields().get(index).map(|found| found.data_type());
+                if found != Some(field.data_type()) {
+                    return Err(self.batch_error(
+                        field.name(),
+                        format!(
+                            "of a state is {}, this plan's is {}; rebuild the state from the log",
+                            found.map_or("missing".to_owned(), ToString::to_string),
+                            field.data_type()
+                        ),
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_one_window(&self, partials: &[RecordBatch]) -> Result<(), WindowError> {
+        let mut starts = partials
+            .iter()
+            .filter_map(|partial| partial.column(0).as_primitive_opt::<Int64Type>())
+            .flat_map(|starts| starts.values().iter().copied());
+        let Some(first) = starts.next() else {
+            return Ok(());
+        };
+        match starts.find(|start| *start != first) {
+            None => Ok(()),
+            Some(second) => Err(WindowError::MixedWindows { window: self.name.clone(), first, second }),
+        }
+    }
+
+    fn batch_error(&self, column: &str, detail: impl Into<String>) -> WindowError {
+        WindowError::Batch { window: self.name.clone(), column: column.to_owned(), detail: detail.into() }
+    }
+
+    /// Names the window in what goes wrong inside DataFusion.
+    fn run<T>(&self, body: impl FnOnce() -> DataFusionResult<T>) -> Result<T, WindowError> {
+        body().map_err(|source: DataFusionError| WindowError::Evaluate {
+            window: self.name.clone(),
+            source: Box::new(source),
+        })
+    }
+}
+
+impl Step {
+    /// Takes rows and their window starts one step on.
+    fn apply(&self, rows: RecordBatch, starts: ArrayRef) -> DataFusionResult<(RecordBatch, ArrayRef)> {
+        match self {
+            Step::Filter(condition) => {
+                let mask = evaluate_mask(condition, &rows)?;
+                Ok((filter_record_batch(&rows, &mask)?, filter(&starts, &mask)?))
+            }
+            Step::Project(expressions, schema) => {
+                let columns = evaluate_all(expressions, &rows)?;
+                let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+                let schema = SchemaRef::clone(schema);
+                let rows = RecordBatch::try_new_with_options(schema, columns, &options)?;
+                Ok((rows, starts))
+            }
+        }
+    }
+}
+
+fn window_start(time_ms: i64, length_ms: i64) -> Option<i64> {
+    time_ms.checked_sub(time_ms.checked_rem_euclid(length_ms)?)
+}

@@ -1,0 +1,110 @@
+//! Stored results of windows: one value a window, a revision a row.
+//!
+//! A row's revision grows only when its values change, so a tick that changes nothing publishes
+//! nothing, and the same window closed again after a crash gives the same bytes.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt32Type};
+use arrow::row::{RowConverter, Rows, SortField};
+use hashbrown::HashMap;
+
+use super::tumbling::{WindowRows, window_key};
+use super::{WindowPlan, state};
+use crate::error::{Error, Result};
+use crate::tables::{Tables, system};
+
+/// A window's rows, all of them and those that are new or changed.
+pub struct Stored {
+    /// Every row, sorted by key.
+    pub all: RecordBatch,
+    /// The rows whose values are new.
+    pub changed: RecordBatch,
+}
+
+/// The columns of stored results: the SELECT's, then `revision` and `final`.
+pub fn schema(plan: &WindowPlan) -> SchemaRef {
+    revised(&plan.result_schema())
+}
+
+fn revised(result: &Schema) -> SchemaRef {
+    let mut fields: Vec<_> = result.fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new("revision", DataType::UInt32, false)));
+    fields.push(Arc::new(Field::new("final", DataType::Boolean, false)));
+    Arc::new(Schema::new(fields))
+}
+
+/// Adds the columns `revision` and `final` to results.
+pub fn with_revision(result: &RecordBatch, revisions: &[u32], is_final: bool) -> Result<RecordBatch> {
+    let mut columns: Vec<ArrayRef> = result.columns().to_vec();
+    columns.push(Arc::new(UInt32Array::from(revisions.to_vec())));
+    columns.push(Arc::new(BooleanArray::from(vec![is_final; result.num_rows()])));
+    Ok(RecordBatch::try_new(revised(&result.schema()), columns)?)
+}
+
+/// Reads what is stored of a window.
+pub async fn load(tables: &Tables, name: &str, start: i64, plan: &WindowPlan) -> Result<Option<RecordBatch>> {
+    let values = tables.get(system::RESULTS, &[window_key(name, start)]).await?;
+    values.into_iter().flatten().next().map(|value| Ok(state::decode(&schema(plan), &value)?)).transpose()
+}
+
+/// Reads the stored results of every window of a job, oldest first.
+pub async fn load_all(tables: &Tables, name: &str, length_ms: i64, plan: &WindowPlan) -> Result<Vec<WindowRows>> {
+    let mut prefix = name.as_bytes().to_vec();
+    prefix.push(0);
+    let mut out = Vec::new();
+    for (key, value) in tables.scan(system::RESULTS, &prefix).await? {
+        let start = key.get(prefix.len()..).and_then(|start| start.try_into().ok()).map(i64::from_be_bytes);
+        let start_ms = start.ok_or_else(|| Error::corrupt("a result's key"))?;
+        let rows = state::decode(&schema(plan), &value)?;
+        out.push(WindowRows { window: name.to_owned(), start_ms, end_ms: start_ms + length_ms, rows });
+    }
+    Ok(out)
+}
+
+/// Gives each row of a window's result its revision: the one before where its values are the
+/// same, the next one where they are not, 1 where the row is new.
+pub fn revise(plan: &WindowPlan, before: Option<&RecordBatch>, result: &RecordBatch, is_final: bool) -> Result<Stored> {
+    let Some(before) = before else {
+        let all = with_revision(result, &vec![1; result.num_rows()], is_final)?;
+        return Ok(Stored { changed: all.clone(), all });
+    };
+    let old = before.project(&(0..result.num_columns()).collect::<Vec<_>>())?;
+    let revisions = before
+        .column_by_name("revision")
+        .and_then(|c| c.as_primitive_opt::<UInt32Type>())
+        .ok_or_else(|| Error::corrupt("stored results without revisions"))?;
+    let keys = converter(result, plan.key_columns())?;
+    let (old_keys, new_keys) = (key_rows(&keys, &old, plan)?, key_rows(&keys, result, plan)?);
+    let values = RowConverter::new(result.columns().iter().map(|c| SortField::new(c.data_type().clone())).collect())?;
+    let (old_values, new_values) = (values.convert_columns(old.columns())?, values.convert_columns(result.columns())?);
+    let places: HashMap<&[u8], usize> = (0..old.num_rows()).map(|i| (old_keys.row(i).data(), i)).collect();
+    let mut next = Vec::with_capacity(result.num_rows());
+    let mut changed = Vec::with_capacity(result.num_rows());
+    for row in 0..result.num_rows() {
+        let earlier = places.get(new_keys.row(row).data());
+        let same = earlier.is_some_and(|place| old_values.row(*place) == new_values.row(row));
+        let revision = earlier.map_or(0, |place| revisions.value(*place));
+        next.push(if same { revision } else { revision + 1 });
+        changed.push(!same);
+    }
+    let all = with_revision(result, &next, is_final)?;
+    let changed = filter_record_batch(&all, &BooleanArray::from(changed))?;
+    Ok(Stored { all, changed })
+}
+
+fn converter(result: &RecordBatch, keys: &[String]) -> Result<RowConverter> {
+    let fields = keys.iter().map(|key| Ok(SortField::new(key_column(result, key)?.data_type().clone())));
+    Ok(RowConverter::new(fields.collect::<Result<_>>()?)?)
+}
+
+fn key_rows(converter: &RowConverter, rows: &RecordBatch, plan: &WindowPlan) -> Result<Rows> {
+    let columns = plan.key_columns().iter().map(|key| key_column(rows, key)).collect::<Result<Vec<_>>>()?;
+    Ok(converter.convert_columns(&columns)?)
+}
+
+fn key_column(rows: &RecordBatch, key: &str) -> Result<ArrayRef> {
+    rows.column_by_name(key).cloned().ok_or_else(|| Error::corrupt(format!("results without column {key}")))
+}

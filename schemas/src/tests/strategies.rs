@@ -1,0 +1,58 @@
+//! Arbitrary values for property tests.
+
+use proptest::prelude::*;
+
+use crate::bet::{Bet, MAX_STAKE};
+use crate::bet_row::{BetRow, BetStatus, RejectReason};
+use crate::ids::{Address, BetId, QuestionId};
+use crate::money::Money;
+use crate::odds::Odds;
+use crate::time::Timestamp;
+
+pub fn money() -> impl Strategy<Value = Money> {
+    (-Money::MAX.micros()..=Money::MAX.micros()).prop_map(|micros| Money::from_micros(micros).unwrap())
+}
+
+pub fn stake() -> impl Strategy<Value = Money> {
+    (1..=MAX_STAKE.micros()).prop_map(|micros| Money::from_micros(micros).unwrap())
+}
+
+pub fn odds() -> impl Strategy<Value = Odds> {
+    (1_000_001..=1_000_000_000_000u64).prop_map(|micros| Odds::from_micros(micros).unwrap())
+}
+
+pub fn time() -> impl Strategy<Value = Timestamp> {
+    (0..=Timestamp::MAX.millis()).prop_map(|millis| Timestamp::from_millis(millis).unwrap())
+}
+
+pub fn bet() -> impl Strategy<Value = Bet> {
+    (any::<[u8; 16]>(), any::<[u8; 16]>(), any::<u16>(), any::<[u8; 20]>(), stake(), odds(), any::<u64>(), time())
+        .prop_map(|(bet, question, outcome_index, bettor, buy_amount, odds, chain_id, placed_at)| Bet {
+            bet_uuid: BetId::from_bytes(bet),
+            question_uuid: QuestionId::from_bytes(question),
+            outcome_index,
+            bettor: Address::from_bytes(bettor),
+            buy_amount,
+            odds,
+            chain_id,
+            placed_at,
+        })
+}
+
+pub fn bet_row() -> impl Strategy<Value = BetRow> {
+    let status = prop::sample::select(BetStatus::ALL);
+    let reason = prop::option::of(prop::sample::select(RejectReason::ALL));
+    let position = 0..10u128.pow(38);
+    (bet(), status, any::<u32>(), reason, prop::option::of(money()), time(), any::<u32>(), position).prop_map(
+        |(bet, status, status_version, reject_reason, payout, arrived_at, shard, position)| BetRow {
+            bet,
+            status,
+            status_version,
+            reject_reason,
+            payout,
+            arrived_at,
+            shard,
+            position,
+        },
+    )
+}

@@ -1,0 +1,105 @@
+//! Feeding a node: lines appended at their own times, the manual clock moved behind them.
+
+use jobs::node::{Node, NodeOptions};
+use jobs::sources::generate::{Bets, Defects, Line, Params};
+use pipeline::fault::{CrashPoint, Faults};
+use pipeline::record::{Append, MAX_RECORD_BYTES};
+use pipeline::tables::{Commit, system};
+use pipeline::{Arrival, Clock, Result};
+use schemas::time::Timestamp;
+
+/// How lines are fed.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    /// What to feed, in order of arrival.
+    pub lines: Vec<Line>,
+    /// Lines of an append; all lines of one millisecond stay together.
+    pub chunk: usize,
+}
+
+/// An hour of bets with every defect among them, the same for the same seed.
+pub fn lines(seed: u64, count: u64) -> Vec<Line> {
+    let defects = Defects { duplicate: 20_000, conflict: 10_000, late: 20_000, bad: 20_000, ..Defects::default() };
+    let params = Params { count, seed, questions: 40, bettors: 200, defects, ..Params::default() };
+    let mut lines: Vec<Line> = Bets::new(params).expect("the parameters are within bounds").collect();
+    let first = lines.first().map_or(0, |line| line.at.millis());
+    // The log itself refuses what is over its limit, so such lines never arrive.
+    lines.retain(|line| line.bytes.len() <= MAX_RECORD_BYTES);
+    lines.extend(edges(first));
+    lines.sort_by_key(|line| line.at);
+    lines
+}
+
+/// Records on the edges that random ones miss: a question and a bet in one millisecond, a bet in
+/// the last millisecond before its window closes, one in the first after, one just before the
+/// window is final.
+fn edges(first: i64) -> Vec<Line> {
+    let minutes = |n: i64| n * 60_000;
+    let opened = first + minutes(6);
+    let end = (first + minutes(15)) / minutes(5) * minutes(5);
+    let question = "00000000-0000-4000-8000-00000000000e";
+    let opening = format!(
+        r#"{{"event_uuid":"00000000-0000-4000-8000-0000000000e0","type":"question_opened","at":{opened},"question":{{"question_uuid":"{question}","game":"edges","question":"Which?","outcomes":["a","b"],"chain_id":137,"betting_end_time":{}}}}}"#,
+        first + minutes(300)
+    );
+    let mut lines = vec![line("game-events", question, opened, opening)];
+    for (number, placed, arrived) in [
+        (1, opened, opened),
+        (2, end - 1, end - 1),
+        (3, end - 2, end + 30_000 - 1),
+        (4, end - 3, end + 30_000),
+        (5, end - 4, end + minutes(10) - 5),
+    ] {
+        let bet = format!(
+            r#"{{"bet_uuid":"00000000-0000-4000-8000-0000000000f{number}","question_uuid":"{question}","outcome_index":{},"bettor":"0x00000000000000000000000000000000000000ed","buy_amount":"{number}.25","odds":"2.{number}","chain_id":137,"placed_at":{placed}}}"#,
+            number % 2
+        );
+        lines.push(line("bets", question, arrived, bet));
+    }
+    lines
+}
+
+fn line(stream: &'static str, key: &str, at: i64, json: String) -> Line {
+    let at = Timestamp::from_millis(at).expect("a time of this century");
+    Line { stream, at, partition_key: key.to_owned(), bytes: json.into_bytes() }
+}
+
+/// Feeds the rest of the lines and drains: continues where an earlier call was cut off.
+pub async fn feed(options: &NodeOptions, feed: &Feed, faults: Faults) -> Result<Node> {
+    let clock = Clock::manual(at(feed.lines.first()));
+    let node = Node::open_with(options.clone(), clock.clone(), faults.clone())?;
+    let done = node.tables.get(system::SOURCES, b"test")?;
+    let done = done.map_or(0, |bytes| u64::from_be_bytes(bytes.try_into().expect("eight bytes"))) as usize;
+    clock.advance_to(node.high_water().await?);
+    let mut running = node.start(false);
+    let mut next = done;
+    while next < feed.lines.len() && !running.task.is_finished() {
+        let mut end = (next + feed.chunk).min(feed.lines.len());
+        while end < feed.lines.len() && feed.lines[end].at == feed.lines[end - 1].at {
+            end += 1;
+        }
+        let mut commit = Commit::default();
+        commit.put(system::SOURCES, b"test".to_vec(), (end as u64).to_be_bytes().to_vec());
+        for line in &feed.lines[next..end] {
+            let record = Append::new(line.partition_key.clone(), line.bytes.clone()).arrived(at(Some(line)));
+            commit.emits.entry(line.stream).or_default().push(record);
+        }
+        let appended = node.tables.commit(commit).and_then(|()| faults.reach(CrashPoint::AfterSourceAppend));
+        if let Err(error) = appended {
+            running.stop.now();
+            let _ = running.task.await;
+            return Err(error);
+        }
+        next = end;
+        clock.advance_to(feed.lines.get(next).map_or(Arrival::MIN, |line| at(Some(line))));
+        tokio::task::yield_now().await;
+    }
+    clock.advance_to(at(feed.lines.last()).plus_ms(3_600_000));
+    running.stop.when_drained();
+    (&mut running.task).await.expect("the loop does not panic")?;
+    Ok(node)
+}
+
+fn at(line: Option<&Line>) -> Arrival {
+    Arrival(line.map_or(0, |line| line.at.millis()))
+}

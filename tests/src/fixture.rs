@@ -1,0 +1,85 @@
+//! Files that tests fetch through the ordinary package clients, pinned by hash.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The source distribution that carries the recorded market.
+const FLUMINE: &str = "flumine==3.3.2";
+const MARKET: &str = "tests/resources/1.200806927";
+const INCIDENTS: &str = "tests/resources/sportsdata/1.200806927";
+/// Of the archive.
+const SHA256: &str = "9fc64f726c70ab0cd79d22123070ee62e0b4a3d74b01b5c3067d4b3758cfb540";
+
+/// The recorded cricket match: its market file and its ball-by-ball incidents.
+#[derive(Debug, Clone)]
+pub struct Cricket {
+    /// Betfair exchange stream, newline-delimited JSON.
+    pub market: PathBuf,
+    /// Sports data of the same match.
+    pub incidents: PathBuf,
+}
+
+/// Fetches the match with pip into the target folder, once.
+///
+/// # Panics
+/// With one line that says what to install when pip is missing or cannot fetch.
+pub fn cricket() -> Cricket {
+    let dir = target_dir().join("fixtures").join("flumine-3.3.2");
+    let cricket = Cricket { market: dir.join(MARKET), incidents: dir.join(INCIDENTS) };
+    if !(cricket.market.is_file() && cricket.incidents.is_file()) {
+        fetch(&dir).unwrap_or_else(|problem| panic!("the recorded market is missing: {problem}"));
+    }
+    cricket
+}
+
+/// Downloads into a folder of its own and renames it: two tests at once do no harm.
+fn fetch(dir: &Path) -> Result<(), String> {
+    let parent = dir.parent().ok_or("no folder for fixtures")?;
+    std::fs::create_dir_all(parent).map_err(|e| format!("{}: {e}", parent.display()))?;
+    let work = tempfile::tempdir_in(parent).map_err(|e| e.to_string())?;
+    let script = format!(
+        "import sys,hashlib,subprocess,tarfile,glob\n\
+         d=sys.argv[1]\n\
+         subprocess.run([sys.executable,'-m','pip','download','-q','--no-deps','--no-binary',':all:','-d',d,'{FLUMINE}'],check=False,stdout=subprocess.DEVNULL)\n\
+         f=glob.glob(d+'/flumine-*.tar.gz')\n\
+         assert f, 'pip could not download {FLUMINE}'\n\
+         h=hashlib.sha256(open(f[0],'rb').read()).hexdigest()\n\
+         assert h=='{SHA256}', 'unexpected sha256 '+h\n\
+         tarfile.open(f[0]).extractall(d+'/out')\n"
+    );
+    let output = Command::new("python3").arg("-c").arg(script).arg(work.path()).output();
+    let output = output.map_err(|e| format!("install python3 with pip ({e})"))?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("install pip, or check its package index: {}", text.lines().last().unwrap_or("no output")));
+    }
+    match std::fs::rename(work.path().join("out").join("flumine-3.3.2"), dir) {
+        Err(_) if dir.is_dir() => Ok(()),
+        other => other.map_err(|e| e.to_string()),
+    }
+}
+
+/// The folder that this build writes to: where the test's own executable is, two up.
+pub fn target_dir() -> PathBuf {
+    let exe = std::env::current_exe().unwrap_or_default();
+    exe.ancestors().nth(3).map(Path::to_path_buf).unwrap_or_else(std::env::temp_dir)
+}
+
+/// The `oddsmill` binary of this build. Cargo does not build another package's binary for a test,
+/// so the first caller asks it to.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let target = target_dir();
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--release", "--workspace", "--bin", "oddsmill", "--quiet", "--target-dir"]).arg(&target);
+        let built = build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).status();
+        assert!(built.is_ok_and(|status| status.success()), "cargo could not build the oddsmill binary");
+        target.join("release").join(format!("oddsmill{}", std::env::consts::EXE_SUFFIX))
+    })
+}

@@ -55,7 +55,8 @@ impl Betting {
     /// The main job under these rules.
     pub fn new(rules: BetRules) -> Betting {
         // Decisions about game events leave no facts: their consequences are rows.
-        let game_events = Arc::new(FactTable { name: GameEvent::STREAM, schema: Arc::new(Schema::empty()), indexes: &[] });
+        let game_events =
+            Arc::new(FactTable { name: GameEvent::STREAM, schema: Arc::new(Schema::empty()), indexes: &[] });
         let inputs = vec![
             Input { stream: GameEvent::STREAM, decisions: game_events },
             Input { stream: Bet::STREAM, decisions: bets_table() },
@@ -83,7 +84,9 @@ impl Job for Betting {
 
     fn decision(&self, event: &Event) -> DecisionKey {
         match event {
-            Event::Game(event) => DecisionKey { id: *event.event_uuid.as_bytes(), fingerprint: xxh3_64(&event.to_json()) },
+            Event::Game(event) => {
+                DecisionKey { id: *event.event_uuid.as_bytes(), fingerprint: xxh3_64(&event.to_json()) }
+            }
             Event::Bet(bet) => DecisionKey { id: bets::decision_id(bet.bet_uuid), fingerprint: bets::fingerprint(bet) },
         }
     }
@@ -95,7 +98,13 @@ impl Job for Betting {
         }
     }
 
-    fn apply(&self, event: &Event, at: &At, rows: &mut Rows, effects: &mut Effects) -> std::result::Result<Decided<BetRow>, Reject> {
+    fn apply(
+        &self,
+        event: &Event,
+        at: &At,
+        rows: &mut Rows,
+        effects: &mut Effects,
+    ) -> std::result::Result<Decided<BetRow>, Reject> {
         match event {
             Event::Game(event) => settle::apply(event, at, rows, effects).map(|()| Decided { fact: None, open: false }),
             Event::Bet(bet) => bets::apply(bet, at, rows, effects, &self.rules),

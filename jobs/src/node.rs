@@ -16,8 +16,8 @@ use pipeline::window::tumbling::WindowSettings;
 use pipeline::{Arrival, Clock, Result};
 use tokio::task::JoinHandle;
 
-use crate::betting::{self, Betting};
 use crate::bets::{BetRules, odds};
+use crate::betting::{self, Betting};
 
 /// What a node needs to know. Each value has one reason to be set.
 #[derive(Debug, Clone)]

@@ -161,8 +161,9 @@ impl Drive<'_> {
     }
 
     async fn letter(&mut self, mut letter: DeadLetter) -> Result<()> {
-        let stream = stream_named(&letter.stream)
-            .ok_or_else(|| Error::Reject(format!("dead letter {} is of a stream that this program does not know", letter.id())))?;
+        let stream = stream_named(&letter.stream).ok_or_else(|| {
+            Error::Reject(format!("dead letter {} is of a stream that this program does not know", letter.id()))
+        })?;
         let key = String::from_utf8_lossy(&letter.partition_key).into_owned();
         let record = Append::new(key, letter.bytes.clone()).arrived(letter.arrived_at);
         letter.redriven = letter.redriven.saturating_add(1);

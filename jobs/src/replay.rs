@@ -29,8 +29,8 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 use crate::bets::event_time;
 use crate::node::{Node, Running};
 use crate::sources::{SourceError, Sourced};
-use feed::{Feed, to_append};
 pub use feed::Survey;
+use feed::{Feed, to_append};
 use pace::Pace;
 pub use pace::Speed;
 
@@ -146,12 +146,18 @@ where
         // Everything is appended; whatever is not applied yet arrived before this.
         None => node.clock.advance_to(high.plus_ms(1)),
     }
-    let mut replay = Replay { node, source, interrupt, watch, total: survey.records, appended, running: node.start(false) };
+    let mut replay =
+        Replay { node, source, interrupt, watch, total: survey.records, appended, running: node.start(false) };
     let outcome = match replay.append_all(&mut feed, speed).await {
         Ok(()) => replay.finish(&survey).await,
         Err(error) => replay.abandon(error).await,
     };
-    outcome.map(|interrupted| Outcome { new: replay.appended - appended, appended: replay.appended, survey, interrupted })
+    outcome.map(|interrupted| Outcome {
+        new: replay.appended - appended,
+        appended: replay.appended,
+        survey,
+        interrupted,
+    })
 }
 
 struct Replay<'a> {

@@ -47,12 +47,20 @@ pub fn apply(event: &GameEvent, at: &At, rows: &mut Rows, effects: &mut Effects)
     let now = event_time(at.now);
     match &event.kind {
         Kind::StreamerUpserted { streamer } => {
-            let new = || StreamerRow { address: streamer.address, username: String::new(), active_stream: None, past_streams: Vec::new() };
+            let new = || StreamerRow {
+                address: streamer.address,
+                username: String::new(),
+                active_stream: None,
+                past_streams: Vec::new(),
+            };
             if let Some(row) = rows::change_streamer(rows, streamer.address, new) {
                 row.username.clone_from(&streamer.username);
             }
         }
-        Kind::StreamStarted { stream } => start_stream(StreamRow { spec: stream.clone(), questions: Vec::new(), started_at: now, ended_at: None }, rows),
+        Kind::StreamStarted { stream } => start_stream(
+            StreamRow { spec: stream.clone(), questions: Vec::new(), started_at: now, ended_at: None },
+            rows,
+        ),
         Kind::StreamEnded { stream_uuid } => {
             let known = rows::stream(rows, *stream_uuid).cloned();
             let row = known.ok_or_else(|| Reject::invalid(format!("stream_uuid: there is no stream {stream_uuid}")))?;
@@ -60,11 +68,17 @@ pub fn apply(event: &GameEvent, at: &At, rows: &mut Rows, effects: &mut Effects)
         }
         Kind::QuestionOpened { question } => {
             questions::open(question, now, rows)?;
-            effects.timers.push((Arrival(question.betting_end_time.millis()), question.question_uuid.as_bytes().to_vec()));
+            effects
+                .timers
+                .push((Arrival(question.betting_end_time.millis()), question.question_uuid.as_bytes().to_vec()));
         }
         Kind::AccountUpserted { user } => upsert_account(user, rows),
-        Kind::Deposit { address, transaction } => add_transaction(*address, TransactionKind::Deposit, transaction, rows),
-        Kind::Withdrawal { address, transaction } => add_transaction(*address, TransactionKind::Withdrawal, transaction, rows),
+        Kind::Deposit { address, transaction } => {
+            add_transaction(*address, TransactionKind::Deposit, transaction, rows)
+        }
+        Kind::Withdrawal { address, transaction } => {
+            add_transaction(*address, TransactionKind::Withdrawal, transaction, rows)
+        }
         // What happens in a game and what is sold on chain change no row yet.
         Kind::GameMoment { .. } | Kind::PositionSold { .. } => {}
         kind => {
@@ -114,7 +128,9 @@ fn end_stream(stream: StreamRow, now: schemas::time::Timestamp, rows: &mut Rows)
     if let Some(row) = rows::change_stream(rows, id, || stream) {
         row.ended_at = Some(now);
     }
-    let Some(address) = streamer.filter(|address| rows::streamer(rows, *address).is_some_and(|s| s.active_stream == Some(id))) else {
+    let Some(address) =
+        streamer.filter(|address| rows::streamer(rows, *address).is_some_and(|s| s.active_stream == Some(id)))
+    else {
         return;
     };
     let new = || StreamerRow { address, username: String::new(), active_stream: None, past_streams: Vec::new() };

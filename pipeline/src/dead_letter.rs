@@ -104,7 +104,9 @@ impl DeadLetter {
     pub fn key_of(id: &str) -> Result<Vec<u8>> {
         let bad = || Error::Reject(format!("{id:?} is not a dead letter's id: they look like bets/0/17"));
         let mut parts = id.split('/');
-        let (Some(stream), Some(shard), Some(position), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        let (Some(stream), Some(shard), Some(position), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(bad());
         };
         let mut key = stream.as_bytes().to_vec();
@@ -150,7 +152,16 @@ impl DeadLetter {
         let (stream, detail) = (text(field()?)?, text(field()?)?);
         let (partition_key, bytes) = (field()?, field()?);
         let position = Position::from_be_bytes(*position);
-        Ok(DeadLetter { stream, shard, position, arrived_at, reject: Reject { reason, detail }, partition_key, bytes, redriven })
+        Ok(DeadLetter {
+            stream,
+            shard,
+            position,
+            arrived_at,
+            reject: Reject { reason, detail },
+            partition_key,
+            bytes,
+            redriven,
+        })
     }
 }
 

@@ -12,8 +12,16 @@ use pipeline::tables::system;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Tables whose bytes must be equal.
-const ROWS: [&str; 8] =
-    ["users", "questions", "question_totals", "streamers", "streams", "transactions", system::DEAD_LETTERS, system::RESULTS];
+const ROWS: [&str; 8] = [
+    "users",
+    "questions",
+    "question_totals",
+    "streamers",
+    "streams",
+    "transactions",
+    system::DEAD_LETTERS,
+    system::RESULTS,
+];
 /// Streams whose records must be equal, positions and arrivals included.
 const STREAMS: [&str; 5] = ["bets", "game-events", "odds", "notifications", "dead-letters"];
 
@@ -58,7 +66,8 @@ fn records(node: &Node, stream: &str, out: &mut String) -> Result<()> {
             after = last.position;
             for record in &chunk.records {
                 let (key, data) = (xxh3_64(&record.partition_key), xxh3_64(&record.data));
-                let _ = writeln!(out, "{stream} {} {} {} {key:x} {data:x}", shard.id, record.position, record.arrived_at.0);
+                let _ =
+                    writeln!(out, "{stream} {} {} {} {key:x} {data:x}", shard.id, record.position, record.arrived_at.0);
             }
         }
     }
@@ -73,7 +82,12 @@ fn files(dir: &Path, out: &mut String) -> Result<()> {
         if path.is_dir() {
             files(&path, out)?;
         } else {
-            let _ = writeln!(out, "file {} {:x}", path.file_name().unwrap_or_default().display(), xxh3_64(&std::fs::read(&path)?));
+            let _ = writeln!(
+                out,
+                "file {} {:x}",
+                path.file_name().unwrap_or_default().display(),
+                xxh3_64(&std::fs::read(&path)?)
+            );
         }
     }
     Ok(())

@@ -1,7 +1,9 @@
 //! The integration tests, in one binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
+mod bad_bets;
 mod cricket;
+mod kill;
 mod recovery;
 mod seeded_bugs;
 mod tidy;

@@ -10,7 +10,12 @@ use tests::dump::{difference, dump};
 
 fn options(dir: &std::path::Path, batch_records: usize) -> NodeOptions {
     // The disk is not what is tested here; a killed process keeps what the system has.
-    NodeOptions { data_dir: Some(dir.to_path_buf()), durability: Durability::Os, batch_records, ..NodeOptions::default() }
+    NodeOptions {
+        data_dir: Some(dir.to_path_buf()),
+        durability: Durability::Os,
+        batch_records,
+        ..NodeOptions::default()
+    }
 }
 
 async fn undisturbed(feed: &Feed) -> String {

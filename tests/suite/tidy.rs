@@ -14,7 +14,8 @@ const VENDORS: [(&str, &[&str]); 7] = [
     ("lettre", &["pipeline/src/adapters"]),
 ];
 /// A crate of ours, and those of ours that it may name.
-const DEPENDENCIES: [(&str, &[&str]); 3] = [("schemas", &[]), ("pipeline", &[]), ("jobs", &["schemas", "pipeline", "models"])];
+const DEPENDENCIES: [(&str, &[&str]); 3] =
+    [("schemas", &[]), ("pipeline", &[]), ("jobs", &["schemas", "pipeline", "models"])];
 const OURS: [&str; 4] = ["schemas", "pipeline", "jobs", "models"];
 /// Words that the engine does not know.
 const BETTING_WORDS: [&str; 5] = ["bettor", "stake", "odds_", "question", "payout"];
@@ -47,7 +48,9 @@ fn all() -> Vec<(String, String)> {
 
 /// Lines of code: without comments, and without the tests at a file's end.
 fn code(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")).filter(|line| !line.trim_start().starts_with("//"))
+    text.lines()
+        .take_while(|line| !line.starts_with("#[cfg(test)]"))
+        .filter(|line| !line.trim_start().starts_with("//"))
 }
 
 fn names(line: &str, word: &str) -> bool {
@@ -85,7 +88,9 @@ fn dependencies_point_one_way() {
     for (krate, allowed) in DEPENDENCIES {
         let manifest = std::fs::read_to_string(root().join(krate).join("Cargo.toml")).unwrap();
         for other in OURS.iter().filter(|other| **other != krate && !allowed.contains(other)) {
-            let named = manifest.lines().any(|line| line.starts_with(&format!("{other}.")) || line.starts_with(&format!("{other} ")));
+            let named = manifest
+                .lines()
+                .any(|line| line.starts_with(&format!("{other}.")) || line.starts_with(&format!("{other} ")));
             assert!(!named, "{krate}/Cargo.toml names {other}");
         }
     }
@@ -108,7 +113,8 @@ fn the_engine_knows_no_betting_word() {
 
 #[test]
 fn nothing_of_this_machine_is_named() {
-    let mut names = vec!["README.md".to_owned(), "ARCHITECTURE.md".to_owned(), ".ci/run".to_owned(), "Cargo.toml".to_owned()];
+    let mut names =
+        vec!["README.md".to_owned(), "ARCHITECTURE.md".to_owned(), ".ci/run".to_owned(), "Cargo.toml".to_owned()];
     names.extend(all().into_iter().map(|(name, _)| name).filter(|name| name != "tests/suite/tidy.rs"));
     for name in names {
         let text = std::fs::read_to_string(root().join(&name)).unwrap();

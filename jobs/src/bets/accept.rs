@@ -25,7 +25,12 @@ pub enum Decision {
 ///
 /// # Errors
 /// A bet that no such question can have (an outcome or a chain that is not its own) is invalid.
-pub fn decide(bet: &Bet, question: Option<&QuestionRow>, arrived_at: Timestamp, max_skew_ms: i64) -> Result<Decision, Reject> {
+pub fn decide(
+    bet: &Bet,
+    question: Option<&QuestionRow>,
+    arrived_at: Timestamp,
+    max_skew_ms: i64,
+) -> Result<Decision, Reject> {
     let skew = bet.placed_at.millis().abs_diff(arrived_at.millis());
     if skew > max_skew_ms.unsigned_abs() {
         return Ok(Decision::Rejected(RejectReason::TooSkewed));

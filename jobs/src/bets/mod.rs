@@ -58,8 +58,15 @@ pub fn fingerprint(bet: &Bet) -> u64 {
 }
 
 /// Decides a bet and folds it into its bettor's profile and its question's totals.
-pub fn apply(bet: &Bet, at: &At, rows: &mut Rows, effects: &mut Effects, rules: &BetRules) -> Result<Decided<BetRow>, Reject> {
-    let decision = accept::decide(bet, rows::question(rows, bet.question_uuid), event_time(at.arrived_at), rules.max_skew_ms)?;
+pub fn apply(
+    bet: &Bet,
+    at: &At,
+    rows: &mut Rows,
+    effects: &mut Effects,
+    rules: &BetRules,
+) -> Result<Decided<BetRow>, Reject> {
+    let decision =
+        accept::decide(bet, rows::question(rows, bet.question_uuid), event_time(at.arrived_at), rules.max_skew_ms)?;
     let unknown = decision == Decision::Rejected(RejectReason::UnknownQuestion);
     if unknown && at.again {
         return Ok(Decided { fact: None, open: true });
@@ -78,7 +85,9 @@ pub fn apply(bet: &Bet, at: &At, rows: &mut Rows, effects: &mut Effects, rules: 
     effects.count(metric, 1);
     if rules.notify {
         let notification = Notification::of(&row, event_time(at.now));
-        effects.emits.push((Notification::STREAM, Append::new(bet.bettor.to_string(), notification.to_json()).arrived(at.now)));
+        effects
+            .emits
+            .push((Notification::STREAM, Append::new(bet.bettor.to_string(), notification.to_json()).arrived(at.now)));
     }
     Ok(Decided { fact: Some(row), open: unknown })
 }

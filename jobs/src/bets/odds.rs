@@ -55,7 +55,8 @@ pub fn settings(bets: SchemaRef, disorder_ms: i64, lateness_ms: i64) -> Result<W
 /// The events of new and revised rows, one a row.
 pub fn events(window: &WindowRows) -> Result<Vec<OddsEvent>> {
     let columns = Columns::of(&window.rows)?;
-    let time = |ms| Timestamp::from_millis(ms).ok_or_else(|| Error::Fatal(format!("window time {ms} ms is out of range")));
+    let time =
+        |ms| Timestamp::from_millis(ms).ok_or_else(|| Error::Fatal(format!("window time {ms} ms is out of range")));
     let (start, end) = (time(window.start_ms)?, time(window.end_ms)?);
     (0..window.rows.num_rows())
         .map(|row| {
@@ -123,7 +124,8 @@ impl<'a> Columns<'a> {
 
     fn total(&self, column: usize, row: usize) -> Result<Total> {
         let micros = self.decimals[column].value(row);
-        Total::from_micros(micros).ok_or_else(|| Error::Fatal(format!("{} of {micros} micro-units is out of range", DECIMALS[column])))
+        Total::from_micros(micros)
+            .ok_or_else(|| Error::Fatal(format!("{} of {micros} micro-units is out of range", DECIMALS[column])))
     }
 
     fn odds(&self, column: usize, row: usize) -> Result<Odds> {

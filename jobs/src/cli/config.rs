@@ -23,7 +23,13 @@ impl ShowConfig {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         let rows = context.config.resolved.iter().map(|resolved| {
             let setting = resolved.setting;
-            [setting.key.into(), resolved.text.clone(), resolved.origin.to_string(), setting.default.into(), setting.help.into()]
+            [
+                setting.key.into(),
+                resolved.text.clone(),
+                resolved.origin.to_string(),
+                setting.default.into(),
+                setting.help.into(),
+            ]
         });
         let format = context.output.unwrap_or(OutputFormat::Table);
         print_texts(["setting", "value", "source", "default", "about"], rows.collect(), format).await

@@ -84,7 +84,9 @@ impl Dlq {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         let access = Access::open(&context.config, Missing::Refuse).await?;
         match self.verb {
-            Verb::List(list) => print(access.sql(&list.query()).await?, context.output.unwrap_or(OutputFormat::Table)).await,
+            Verb::List(list) => {
+                print(access.sql(&list.query()).await?, context.output.unwrap_or(OutputFormat::Table)).await
+            }
             Verb::Show { id } => show(context, &access, &id).await,
             Verb::Redrive(redrive) => redrive.run(context, &access).await,
         }
@@ -105,7 +107,9 @@ impl List {
         conditions.extend(self.stream.as_ref().map(|stream| format!("stream = {}", literal(stream))));
         conditions.extend(self.reason.as_ref().map(|reason| format!("reason = {}", literal(reason))));
         let filter = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
-        format!("SELECT id, arrived_at, reason, detail FROM dead_letters {filter} ORDER BY arrived_at, id LIMIT {limit}")
+        format!(
+            "SELECT id, arrived_at, reason, detail FROM dead_letters {filter} ORDER BY arrived_at, id LIMIT {limit}"
+        )
     }
 }
 

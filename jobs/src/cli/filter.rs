@@ -83,7 +83,8 @@ impl Condition {
 }
 
 fn condition(text: &str) -> Result<Condition, String> {
-    let wrong = || format!("{:?} is no condition; write field=value, with =, !=, >, >=, <, <= or ~ between them", text.trim());
+    let wrong =
+        || format!("{:?} is no condition; write field=value, with =, !=, >, >=, <, <= or ~ between them", text.trim());
     let found = OPERATORS.iter().filter_map(|(symbol, operator)| Some((text.find(symbol)?, *symbol, *operator)));
     // The first operator of the text; of those that begin there, the longest stands first.
     let (at, symbol, operator) = found.min_by_key(|(at, ..)| *at).ok_or_else(wrong)?;

@@ -183,7 +183,11 @@ impl Options {
             }
         }
         batches.flush().await?;
-        let refused = if refused > 0 { format!("; {} over the log's limits left out", counted(refused, "line")) } else { String::new() };
+        let refused = if refused > 0 {
+            format!("; {} over the log's limits left out", counted(refused, "line"))
+        } else {
+            String::new()
+        };
         context.remark(format!("{} appended{refused}", counted(batches.appended, "record")));
         Ok(())
     }
@@ -211,7 +215,9 @@ mod tests {
 
     #[test]
     fn shares_are_parts_per_million() {
-        for (text, expected) in [("0", 0), ("0.01", 10_000), ("1%", 10_000), ("1", 1_000_000), ("100%", 1_000_000), ("0.5%", 5_000)] {
+        for (text, expected) in
+            [("0", 0), ("0.01", 10_000), ("1%", 10_000), ("1", 1_000_000), ("100%", 1_000_000), ("0.5%", 5_000)]
+        {
             assert_eq!(share(text), Ok(expected), "{text}");
         }
         for bad in ["1.1", "-0.1", "x", "101%", ""] {

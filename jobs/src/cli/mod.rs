@@ -19,8 +19,8 @@ mod replay;
 mod run;
 mod schema;
 mod signals;
-mod summary;
 mod sql;
+mod summary;
 mod tap;
 mod validate;
 use std::io::{IsTerminal, Write};
@@ -33,6 +33,7 @@ use output::OutputFormat;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, Layers};
+use crate::sql::STACK_BYTES;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -136,6 +137,16 @@ impl Context {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(cli.global.verbose);
+    // A verb may plan a query, which the main thread's stack may be too small for.
+    let verb = std::thread::Builder::new().name("verb".into()).stack_size(STACK_BYTES).spawn(move || run(cli));
+    match verb.map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(cause) => exit::report(Err(cause.into())),
+    }
+}
+
+fn run(cli: Cli) -> ExitCode {
     let outcome = runtime().and_then(|runtime| {
         let outcome = runtime.block_on(dispatch(cli));
         // A thread that waits for standard input or a disk must not keep the process.
@@ -146,7 +157,7 @@ pub fn main() -> ExitCode {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+    Ok(tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build()?)
 }
 
 async fn dispatch(cli: Cli) -> Result<(), Failure> {
@@ -172,11 +183,13 @@ fn context(global: &Global) -> Result<Context, Failure> {
     let flag = |flag: &str, key: &str, value: &Option<String>| {
         value.as_ref().map(|value| (flag.to_owned(), key.to_owned(), value.clone()))
     };
-    let mut flags: Vec<_> = global.set.iter().map(|(key, value)| ("--set".to_owned(), key.clone(), value.clone())).collect();
+    let mut flags: Vec<_> =
+        global.set.iter().map(|(key, value)| ("--set".to_owned(), key.clone(), value.clone())).collect();
     flags.extend(flag("--data-dir", "data_dir", &global.data_dir));
     flags.extend(flag("--log", "log.adapter", &global.log));
     // Variables that are no Unicode cannot be ours.
-    let env = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let env =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let layers = Layers { file: global.config.clone(), env: env.collect(), flags };
     let config = Config::resolve(&layers)?;
     Ok(Context { config, output: global.output, quiet: global.quiet, verbose: global.verbose > 0 })

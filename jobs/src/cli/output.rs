@@ -53,7 +53,11 @@ pub async fn print(rows: Rows, format: OutputFormat) -> Result<(), Failure> {
 }
 
 /// Prints texts as rows: for what does not come from SQL.
-pub async fn print_texts<const N: usize>(names: [&str; N], rows: Vec<[String; N]>, format: OutputFormat) -> Result<(), Failure> {
+pub async fn print_texts<const N: usize>(
+    names: [&str; N],
+    rows: Vec<[String; N]>,
+    format: OutputFormat,
+) -> Result<(), Failure> {
     let schema = Arc::new(Schema::new(names.map(|name| Field::new(name, DataType::Utf8, false)).to_vec()));
     let column = |n: usize| Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row[n].as_str()))) as ArrayRef;
     let batch = RecordBatch::try_new(schema.clone(), (0..N).map(column).collect())?;
@@ -93,7 +97,9 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_by_thousands() {
-        for (number, text) in [(0, "0"), (12, "12"), (999, "999"), (1000, "1,000"), (12345, "12,345"), (1_234_567, "1,234,567")] {
+        for (number, text) in
+            [(0, "0"), (12, "12"), (999, "999"), (1000, "1,000"), (12345, "12,345"), (1_234_567, "1,234,567")]
+        {
             assert_eq!(grouped(number), text);
         }
         assert_eq!((counted(1, "bet").as_str(), counted(2000, "bet").as_str()), ("1 bet", "2,000 bets"));

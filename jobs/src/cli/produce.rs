@@ -84,7 +84,9 @@ impl Produce {
             (true, Some(key)) => key.clone(),
             (true, None) => of_raw(&line),
             // Streams without a rule were refused before the first line.
-            (false, _) => partition_key(&self.stream, &line).unwrap_or_else(|| Ok(of_raw(&line))).map_err(|error| error.to_string())?,
+            (false, _) => partition_key(&self.stream, &line)
+                .unwrap_or_else(|| Ok(of_raw(&line)))
+                .map_err(|error| error.to_string())?,
         };
         let record = Append::new(key, line);
         record.check().map_err(|error| error.to_string())?;
@@ -96,11 +98,16 @@ impl Produce {
         let name = &self.stream;
         if !streams.contains(name) {
             let near = suggestion(name, streams.iter().map(String::as_str));
-            return Err(Failure::Usage(format!("there is no stream {name:?}{near}; streams here: {}", streams.join(", "))));
+            return Err(Failure::Usage(format!(
+                "there is no stream {name:?}{near}; streams here: {}",
+                streams.join(", ")
+            )));
         }
         if !self.raw && !OPEN_STREAMS.contains(&name.as_str()) {
             let open = OPEN_STREAMS.join(", ");
-            return Err(Failure::Usage(format!("stream {name} is written by jobs, producers write {open}; --raw appends to any stream")));
+            return Err(Failure::Usage(format!(
+                "stream {name} is written by jobs, producers write {open}; --raw appends to any stream"
+            )));
         }
         Ok(())
     }
@@ -150,7 +157,9 @@ impl Rejects {
 fn bar(bytes: Option<u64>, hidden: bool) -> ProgressBar {
     let target = if hidden { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let (bar, template) = match bytes {
-        Some(bytes) => (ProgressBar::with_draw_target(Some(bytes), target), "[{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}"),
+        Some(bytes) => {
+            (ProgressBar::with_draw_target(Some(bytes), target), "[{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}")
+        }
         None => (ProgressBar::with_draw_target(None, target), "{spinner} {bytes}, {bytes_per_sec}"),
     };
     match ProgressStyle::with_template(template) {

@@ -122,7 +122,8 @@ async fn watch(
 /// Takes no more records, lets the jobs finish what they have begun, within the time limit.
 async fn stop(context: &Context, running: &mut Running, signals: &mut Signals, server: Server) -> Result<(), Failure> {
     let limit = context.config.drain_timeout_ms;
-    context.remark(format!("stopping: finishing what is begun, {} at most; once more stops at once", show_millis(limit)));
+    context
+        .remark(format!("stopping: finishing what is begun, {} at most; once more stops at once", show_millis(limit)));
     running.stop.now();
     let limit = Duration::from_millis(u64::try_from(limit).unwrap_or(0));
     let finishing = async {
@@ -149,9 +150,12 @@ fn joined(ended: Result<pipeline::Result<()>, tokio::task::JoinError>) -> Result
 }
 
 fn banner(context: &Context, node: &Node, ephemeral: bool) {
-    let durability = if ephemeral { "in memory".to_owned() } else { format!("{:?}", node.options().durability).to_lowercase() };
-    let shards = |stream: &str| node.log.shards(stream).map_or(0, |shards| shards.iter().filter(|shard| !shard.closed).count());
-    let streams: Vec<String> = node.log.streams().iter().map(|stream| format!("{stream} ({})", shards(stream))).collect();
+    let durability =
+        if ephemeral { "in memory".to_owned() } else { format!("{:?}", node.options().durability).to_lowercase() };
+    let shards =
+        |stream: &str| node.log.shards(stream).map_or(0, |shards| shards.iter().filter(|shard| !shard.closed).count());
+    let streams: Vec<String> =
+        node.log.streams().iter().map(|stream| format!("{stream} ({})", shards(stream))).collect();
     let windows: Vec<&str> = node.windows.iter().map(|window| window.spec.name.as_str()).collect();
     context.remark(format!(
         "oddsmill {}\n  data     {} ({durability})\n  socket   {}\n  jobs     betting (settle, bets); windows: {}\n  streams  {}\n  Ctrl-C stops",

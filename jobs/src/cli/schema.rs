@@ -41,7 +41,9 @@ impl Schema {
             return Ok(out.flush()?);
         }
         let Some(name) = self.name else {
-            return print_json(&Value::Object(all.into_iter().map(|(stream, schema)| (stream.to_owned(), schema)).collect()));
+            return print_json(&Value::Object(
+                all.into_iter().map(|(stream, schema)| (stream.to_owned(), schema)).collect(),
+            ));
         };
         match all.iter().find(|(stream, schema)| **stream == name || title(schema).eq_ignore_ascii_case(&name)) {
             Some((_, schema)) => print_json(schema),

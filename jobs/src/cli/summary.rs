@@ -80,7 +80,8 @@ async fn market(node: &Node, id: QuestionId) -> Result<Option<Market>, Failure> 
     Ok(Some(Market {
         question,
         bets: totals.bets.iter().sum(),
-        staked: Total::from_micros(staked).ok_or_else(|| Failure::Failed(format!("stakes of question {id} are out of range")))?,
+        staked: Total::from_micros(staked)
+            .ok_or_else(|| Failure::Failed(format!("stakes of question {id} are out of range")))?,
         windows: number(node, &windows).await?,
         rejected: number(node, &rejected).await?,
     }))
@@ -125,7 +126,9 @@ fn in_text(market: &Market, out: &mut impl Write) -> Result<(), Failure> {
     }
     let answer = answer(question);
     match (question.state, answer.is_empty()) {
-        (QuestionState::Voided, _) => writeln!(out, "answer        void: {}", question.void_reason.as_deref().unwrap_or("no reason given"))?,
+        (QuestionState::Voided, _) => {
+            writeln!(out, "answer        void: {}", question.void_reason.as_deref().unwrap_or("no reason given"))?
+        }
         (state, true) => writeln!(out, "answer        none yet ({state})")?,
         (state, false) => writeln!(out, "answer        {} ({state})", answer.join(", "))?,
     }
@@ -142,7 +145,8 @@ fn in_json(market: &Market) -> Value {
 }
 
 fn next_steps(context: &Context, out: &mut impl Write) -> Result<(), Failure> {
-    let elsewhere = Setting::find("data_dir").is_none_or(|setting| Path::new(setting.default) != context.config.data_dir);
+    let elsewhere =
+        Setting::find("data_dir").is_none_or(|setting| Path::new(setting.default) != context.config.data_dir);
     let dir = if elsewhere { format!(" --data-dir {}", context.config.data_dir.display()) } else { String::new() };
     writeln!(
         out,

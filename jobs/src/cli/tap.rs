@@ -183,7 +183,12 @@ impl Tail<'_> {
         let shards = self.access.shards(self.stream).await?;
         if let Some(only) = self.only.filter(|only| !shards.iter().any(|shard| shard.id == *only)) {
             let known: Vec<String> = shards.iter().map(|shard| shard.id.0.to_string()).collect();
-            return Err(Failure::Usage(format!("stream {} has no shard {}; shards: {}", self.stream, only.0, known.join(", "))));
+            return Err(Failure::Usage(format!(
+                "stream {} has no shard {}; shards: {}",
+                self.stream,
+                only.0,
+                known.join(", ")
+            )));
         }
         for shard in shards.iter().filter(|shard| self.only.is_none_or(|only| only == shard.id)) {
             if self.cursors.iter().all(|cursor| cursor.shard != shard.id) {
@@ -237,7 +242,9 @@ impl Printer {
                 }
                 writeln!(self.out, "{at},{shard},{},\"{}\"", record.position, event.replace('"', "\"\""))?;
             }
-            (OutputFormat::Table, _) => writeln!(self.out, "{at}  {:>2}  {:>10}  {event}", shard.0, record.position.to_string())?,
+            (OutputFormat::Table, _) => {
+                writeln!(self.out, "{at}  {:>2}  {:>10}  {event}", shard.0, record.position.to_string())?
+            }
         }
         self.printed += 1;
         Ok(self.printed < self.limit)

@@ -39,7 +39,8 @@ impl Validate {
             Ok(detail) => [what.into(), "ok".into(), detail],
             Err(detail) => [what.into(), "problem".into(), detail],
         });
-        print_texts(["check", "result", "detail"], rows.collect(), context.output.unwrap_or(OutputFormat::Table)).await?;
+        print_texts(["check", "result", "detail"], rows.collect(), context.output.unwrap_or(OutputFormat::Table))
+            .await?;
         match problems {
             0 => Ok(()),
             1 => Err(Failure::Failed("one check found a problem".into())),
@@ -57,7 +58,13 @@ async fn data_dir(context: &Context) -> Finding {
     let dir = &context.config.data_dir;
     if let Some(client) = Client::connect(dir).await.map_err(|error| error.to_string())? {
         let status = client.status;
-        return Ok(format!("{}: oddsmill {} {} runs on it (process {})", dir.display(), status.version, status.command, status.pid));
+        return Ok(format!(
+            "{}: oddsmill {} {} runs on it (process {})",
+            dir.display(),
+            status.version,
+            status.command,
+            status.pid
+        ));
     }
     if !exists(dir) {
         return Ok(format!("{} is not there yet; the first command that writes creates it", dir.display()));
@@ -71,5 +78,9 @@ fn windows(context: &Context) -> Finding {
     let config = &context.config;
     let settings = odds::settings(betting::bets_table().schema.clone(), config.disorder_ms, config.lateness_ms);
     let settings = settings.map_err(|error| error.to_string())?;
-    Ok(format!("{} compiles; its results have {} columns", settings.spec.name, settings.plan.result_schema().fields().len()))
+    Ok(format!(
+        "{} compiles; its results have {} columns",
+        settings.spec.name,
+        settings.plan.result_schema().fields().len()
+    ))
 }

@@ -32,9 +32,15 @@ mod tests {
 
     #[test]
     fn durations_have_units() {
-        for (text, millis) in
-            [("500ms", 500), ("30s", 30_000), ("10m", 600_000), ("2h", 7_200_000), ("7d", 604_800_000), ("0", 0), ("0s", 0)]
-        {
+        for (text, millis) in [
+            ("500ms", 500),
+            ("30s", 30_000),
+            ("10m", 600_000),
+            ("2h", 7_200_000),
+            ("7d", 604_800_000),
+            ("0", 0),
+            ("0s", 0),
+        ] {
             assert_eq!(parse_millis(text), Ok(millis), "{text}");
         }
         for text in ["500ms", "30s", "10m", "2h", "7d", "90s"] {

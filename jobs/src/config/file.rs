@@ -28,7 +28,13 @@ pub fn entries(path: &str, text: &str) -> Result<Vec<Entry>, ConfigError> {
     Ok(entries)
 }
 
-fn collect(prefix: &str, table: &DeTable<'_>, path: &str, text: &str, entries: &mut Vec<Entry>) -> Result<(), ConfigError> {
+fn collect(
+    prefix: &str,
+    table: &DeTable<'_>,
+    path: &str,
+    text: &str,
+    entries: &mut Vec<Entry>,
+) -> Result<(), ConfigError> {
     for (name, value) in table.iter() {
         let key = if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
         match value.get_ref() {
@@ -46,7 +52,8 @@ fn entry(key: String, at: usize, value: &Spanned<DeValue<'_>>, path: &str, text:
         DeValue::Boolean(value) => value.to_string(),
         DeValue::Integer(number) => number.as_str().to_owned(),
         other => {
-            let problem = format!("{key} is of type {}; settings are texts, whole numbers, true or false", other.type_str());
+            let problem =
+                format!("{key} is of type {}; settings are texts, whole numbers, true or false", other.type_str());
             return Err(ConfigError::Syntax { place: format!("{path}:{line}"), problem });
         }
     };

@@ -75,7 +75,8 @@ impl Layers {
             winners.insert(setting.key, (text.clone(), Origin::Flag(flag.clone())));
         }
         let resolved = SETTINGS.iter().map(|setting| {
-            let (text, origin) = winners.remove(setting.key).unwrap_or_else(|| (setting.default.to_owned(), Origin::Default));
+            let (text, origin) =
+                winners.remove(setting.key).unwrap_or_else(|| (setting.default.to_owned(), Origin::Default));
             Resolved { setting, text, origin }
         });
         Ok(resolved.collect())
@@ -88,7 +89,8 @@ impl Layers {
             None => return Ok(Vec::new()),
         };
         let path_text = path.display().to_string();
-        let text = std::fs::read_to_string(&path).map_err(|cause| ConfigError::Unreadable { path: path_text.clone(), cause })?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|cause| ConfigError::Unreadable { path: path_text.clone(), cause })?;
         let entries = file::entries(&path_text, &text)?;
         let entry = |entry: file::Entry| {
             let origin = Origin::File { path: path_text.clone(), line: entry.line };
@@ -106,7 +108,8 @@ fn key_of_variable(name: &str) -> Result<Option<&'static str>, ConfigError> {
         return Ok(Some(setting.key));
     }
     // Kubernetes sets these for a service that is called oddsmill.
-    let of_service = rest.contains("SERVICE_HOST") || rest.contains("SERVICE_PORT") || rest == "PORT" || rest.starts_with("PORT_");
+    let of_service =
+        rest.contains("SERVICE_HOST") || rest.contains("SERVICE_PORT") || rest == "PORT" || rest.starts_with("PORT_");
     if of_service || OTHER_VARIABLES.contains(&name) {
         return Ok(None);
     }

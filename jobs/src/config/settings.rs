@@ -13,15 +13,47 @@ pub struct Setting {
 
 /// All settings, in the order shown.
 pub const SETTINGS: &[Setting] = &[
-    Setting { key: "data_dir", default: "./oddsmill-data", help: "Directory of the log, the tables and the control socket." },
+    Setting {
+        key: "data_dir",
+        default: "./oddsmill-data",
+        help: "Directory of the log, the tables and the control socket.",
+    },
     Setting { key: "log.adapter", default: "embedded", help: "Where streams live: embedded, kinesis or kafka." },
-    Setting { key: "log.durability", default: "fsync", help: "When an append is done: fsync survives a power cut, os only a killed process." },
-    Setting { key: "log.bets_shards", default: "2", help: "Shards of the stream bets when it is created; later, split and merge." },
-    Setting { key: "log.retention", default: "7d", help: "How far the log reaches back from a stream's newest record; applied records older than that are removed." },
-    Setting { key: "bets.max_skew", default: "10m", help: "How far placed_at may be from the arrival before a bet is rejected as too_skewed." },
-    Setting { key: "bets.notify", default: "true", help: "Whether status changes are emitted to the stream notifications." },
-    Setting { key: "windows.disorder", default: "30s", help: "How long after its end a window waits for bets that are out of order, then closes." },
-    Setting { key: "windows.lateness", default: "10m", help: "How long after its end late bets still revise a window, then it is final." },
+    Setting {
+        key: "log.durability",
+        default: "fsync",
+        help: "When an append is done: fsync survives a power cut, os only a killed process.",
+    },
+    Setting {
+        key: "log.bets_shards",
+        default: "2",
+        help: "Shards of the stream bets when it is created; later, split and merge.",
+    },
+    Setting {
+        key: "log.retention",
+        default: "7d",
+        help: "How far the log reaches back from a stream's newest record; applied records older than that are removed.",
+    },
+    Setting {
+        key: "bets.max_skew",
+        default: "10m",
+        help: "How far placed_at may be from the arrival before a bet is rejected as too_skewed.",
+    },
+    Setting {
+        key: "bets.notify",
+        default: "true",
+        help: "Whether status changes are emitted to the stream notifications.",
+    },
+    Setting {
+        key: "windows.disorder",
+        default: "30s",
+        help: "How long after its end a window waits for bets that are out of order, then closes.",
+    },
+    Setting {
+        key: "windows.lateness",
+        default: "10m",
+        help: "How long after its end late bets still revise a window, then it is final.",
+    },
     Setting { key: "windows.parquet", default: "true", help: "Whether final windows are written as Parquet files." },
     Setting { key: "run.drain_timeout", default: "30s", help: "How long a stop may take to finish what is begun." },
     Setting { key: "engine.batch_records", default: "32768", help: "Records applied and committed together, at most." },

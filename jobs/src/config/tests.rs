@@ -34,7 +34,9 @@ fn the_later_layer_is_stronger() {
 
 #[test]
 fn values_have_their_types() {
-    let config = resolve("data_dir = \"d\"\n[log]\nbets_shards = 1_6\ndurability = \"os\"\n[bets]\nnotify = false\n", &[], &[]).unwrap();
+    let config =
+        resolve("data_dir = \"d\"\n[log]\nbets_shards = 1_6\ndurability = \"os\"\n[bets]\nnotify = false\n", &[], &[])
+            .unwrap();
     assert_eq!((config.bets_shards, config.durability, config.notify), (16, Durability::Os, false));
     assert_eq!(config.data_dir, PathBuf::from("d"));
 }
@@ -49,8 +51,18 @@ fn what_is_wrong_names_the_place_and_the_way_out() {
         ("[bets]\nnotify = 1.5", &[], &[], vec![":2: ", "bets.notify is of type float"]),
         ("", &[("ODDSMILL_LOG_RETENTON", "1d")], &[], vec!["environment", "did you mean \"ODDSMILL_LOG_RETENTION\"?"]),
         ("", &[], &[("windows.latenes", "1d")], vec!["flag --set", "did you mean \"windows.lateness\"?"]),
-        ("", &[("ODDSMILL_LOG_ADAPTER", "kinesis")], &[], vec!["env ODDSMILL_LOG_ADAPTER", "this build has no kinesis adapter"]),
-        ("[windows]\nlateness = \"10s\"", &[], &[], vec![":2: windows.lateness", "at least windows.disorder, which is 30s"]),
+        (
+            "",
+            &[("ODDSMILL_LOG_ADAPTER", "kinesis")],
+            &[],
+            vec!["env ODDSMILL_LOG_ADAPTER", "this build has no kinesis adapter"],
+        ),
+        (
+            "[windows]\nlateness = \"10s\"",
+            &[],
+            &[],
+            vec![":2: windows.lateness", "at least windows.disorder, which is 30s"],
+        ),
         ("", &[], &[("bets.max_skew", "11m")], vec!["bets.max_skew", "at most windows.lateness, which is 10m"]),
         ("", &[], &[("log.retention", "forever")], vec!["log.retention is \"forever\"", "such as 500ms"]),
         ("", &[], &[("log.bets_shards", "0")], vec!["from 1 to 1024"]),
@@ -64,7 +76,12 @@ fn what_is_wrong_names_the_place_and_the_way_out() {
 
 #[test]
 fn variables_of_others_are_left_alone() {
-    let env = [("ODDSMILL_SERVICE_HOST", "10.0.0.1"), ("ODDSMILL_PORT", "tcp://10.0.0.1:80"), ("ODDSMILL_LOG_LEVEL", "debug"), ("HOME", "/")];
+    let env = [
+        ("ODDSMILL_SERVICE_HOST", "10.0.0.1"),
+        ("ODDSMILL_PORT", "tcp://10.0.0.1:80"),
+        ("ODDSMILL_LOG_LEVEL", "debug"),
+        ("HOME", "/"),
+    ];
     resolve("", &env, &[]).unwrap();
 }
 

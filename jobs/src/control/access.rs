@@ -47,10 +47,14 @@ pub enum OpenError {
     #[error("there is no data directory {0}; `oddsmill run` or `oddsmill replay` creates it, --data-dir names another")]
     Missing(String),
     /// Another process holds it.
-    #[error("data directory {0} is in use by another process that serves no socket there; wait for it to end, or stop it")]
+    #[error(
+        "data directory {0} is in use by another process that serves no socket there; wait for it to end, or stop it"
+    )]
     Busy(String),
     /// A pipeline runs there, and the command needs the directory for itself.
-    #[error("data directory {dir}: an oddsmill {command} runs on it (process {pid}); stop it, or choose another directory with --data-dir")]
+    #[error(
+        "data directory {dir}: an oddsmill {command} runs on it (process {pid}); stop it, or choose another directory with --data-dir"
+    )]
     Running {
         /// The directory.
         dir: String,
@@ -221,7 +225,9 @@ pub async fn query(node: &Node, text: &str) -> Result<Rows> {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|cause| Err(Error::fatal("a task of the control socket", cause)))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|cause| Err(Error::fatal("a task of the control socket", cause)))
 }
 
 /// The socket that this process would serve, for banners.

@@ -92,7 +92,8 @@ pub async fn receive_data(input: &mut (impl AsyncRead + Unpin)) -> Result<Option
 
 /// Reads a message's JSON.
 pub fn parse<T: DeserializeOwned>(payload: &[u8]) -> Result<T> {
-    serde_json::from_slice(payload).map_err(|cause| Error::Reject(format!("a control message that cannot be read: {cause}")))
+    serde_json::from_slice(payload)
+        .map_err(|cause| Error::Reject(format!("a control message that cannot be read: {cause}")))
 }
 
 async fn write(out: &mut (impl AsyncWrite + Unpin), kind: u8, payload: &[u8]) -> Result<()> {

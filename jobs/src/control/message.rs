@@ -167,7 +167,9 @@ impl TryFrom<ShardInfo> for Shard {
     type Error = Error;
 
     fn try_from(info: ShardInfo) -> Result<Shard> {
-        let number = |text: &str| text.parse::<u128>().map_err(|_| Error::Reject(format!("hash key {text:?} is no 128-bit number")));
+        let number = |text: &str| {
+            text.parse::<u128>().map_err(|_| Error::Reject(format!("hash key {text:?} is no 128-bit number")))
+        };
         Ok(Shard {
             id: ShardId(info.id),
             range: HashRange { start: number(&info.start)?, end: number(&info.end)? },

@@ -16,7 +16,9 @@ pub fn encode_appends(records: &[Append]) -> Vec<u8> {
     for record in records {
         put_key(&mut out, record.partition_key.as_bytes());
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-        out.push(flag(record.explicit_hash_key.is_some(), HAS_HASH_KEY) | flag(record.arrived_at.is_some(), HAS_ARRIVAL));
+        out.push(
+            flag(record.explicit_hash_key.is_some(), HAS_HASH_KEY) | flag(record.arrived_at.is_some(), HAS_ARRIVAL),
+        );
         if let Some(hash_key) = record.explicit_hash_key {
             out.extend_from_slice(&hash_key.to_be_bytes());
         }
@@ -36,8 +38,10 @@ pub fn decode_appends(bytes: Vec<u8>) -> Result<Vec<Append>> {
         let key = take_key(&mut rest)?;
         let partition_key = String::from_utf8(key.to_vec()).map_err(|_| damaged())?;
         let [flags] = take::<1>(&mut rest)?;
-        let explicit_hash_key = if flags & HAS_HASH_KEY == 0 { None } else { Some(u128::from_be_bytes(take(&mut rest)?)) };
-        let arrived_at = if flags & HAS_ARRIVAL == 0 { None } else { Some(Arrival(i64::from_be_bytes(take(&mut rest)?))) };
+        let explicit_hash_key =
+            if flags & HAS_HASH_KEY == 0 { None } else { Some(u128::from_be_bytes(take(&mut rest)?)) };
+        let arrived_at =
+            if flags & HAS_ARRIVAL == 0 { None } else { Some(Arrival(i64::from_be_bytes(take(&mut rest)?))) };
         records.push(Append { partition_key, explicit_hash_key, arrived_at, data: take_data(&mut rest)? });
     }
     Ok(records)

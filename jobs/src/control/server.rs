@@ -167,13 +167,17 @@ impl Service {
                 let data = frame::receive_data(stream).await?.unwrap_or_default();
                 self.writable()?;
                 if data.len() > MAX_APPEND_BYTES {
-                    return Err(Error::Reject(format!("an append of {} bytes; send {MAX_APPEND_BYTES} at most", data.len())));
+                    return Err(Error::Reject(format!(
+                        "an append of {} bytes; send {MAX_APPEND_BYTES} at most",
+                        data.len()
+                    )));
                 }
                 let places = access::append(&self.node, &name, records::decode_appends(data)?).await?;
                 Response::Appended { places: places.into_iter().map(|(shard, at)| (shard.0, at.to_string())).collect() }
             }
             Request::Read { stream: name, shard, after, max_bytes } => {
-                let chunk = access::read(&self.node, &name, shard, after.parse()?, max_bytes.min(MAX_READ_BYTES)).await?;
+                let chunk =
+                    access::read(&self.node, &name, shard, after.parse()?, max_bytes.min(MAX_READ_BYTES)).await?;
                 frame::send(stream, &Response::Read { shard_end: chunk.shard_end }).await?;
                 return frame::send_data(stream, &records::encode_records(&chunk.records)).await;
             }
@@ -198,7 +202,10 @@ impl Service {
         if self.status.writable {
             return Ok(());
         }
-        Err(Error::Reject(format!("a {} runs on this directory and takes no records but its own; wait for it to end", self.status.command)))
+        Err(Error::Reject(format!(
+            "a {} runs on this directory and takes no records but its own; wait for it to end",
+            self.status.command
+        )))
     }
 }
 

@@ -36,7 +36,12 @@ fn bet(number: i64) -> Sourced {
         number % 2,
         number % 7
     );
-    Sourced { stream: BETS, at: at(ms), partition_key: QUESTION.into(), event: SourcedEvent::Bet(Bet::decode(json.as_bytes()).unwrap()) }
+    Sourced {
+        stream: BETS,
+        at: at(ms),
+        partition_key: QUESTION.into(),
+        event: SourcedEvent::Bet(Bet::decode(json.as_bytes()).unwrap()),
+    }
 }
 
 fn source() -> Result<impl Iterator<Item = Result<Sourced, SourceError>>, SourceError> {
@@ -108,7 +113,13 @@ async fn an_interrupt_drains_and_can_be_continued() {
     let node = open(dir.path(), Faults::none());
     let interrupt = Interrupt::default();
     let raise = interrupt.clone();
-    let outcome = run(&node, &interrupt, &mut |progress| if progress.appended > 0 && raise.count() == 0 { raise.raise() }).await.unwrap();
+    let outcome = run(&node, &interrupt, &mut |progress| {
+        if progress.appended > 0 && raise.count() == 0 {
+            raise.raise()
+        }
+    })
+    .await
+    .unwrap();
     assert!(outcome.interrupted && outcome.appended < 5_001);
     assert_eq!(node.metrics.get(Metric::LogReadRecords), outcome.appended, "what is appended is applied");
     drop(node);
@@ -123,5 +134,8 @@ async fn later_records_are_not_joined() {
     let node = open(dir.path(), Faults::none());
     node.log.append("bets", &[Append::new("k", "v").arrived(Arrival(START_MS + 1))]).unwrap();
     let error = run(&node, &Interrupt::default(), &mut |_| ()).await.unwrap_err();
-    assert!(matches!(&error, ReplayError::Refused(text) if text.contains("later than the first of this source")), "{error}");
+    assert!(
+        matches!(&error, ReplayError::Refused(text) if text.contains("later than the first of this source")),
+        "{error}"
+    );
 }

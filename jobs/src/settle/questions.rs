@@ -109,7 +109,13 @@ fn transition(before: &QuestionRow, kind: &GameEventKind, arrived_at: Timestamp)
             outcome_of(before, *outcome_index)?;
             allow(!is_over(before) && before.observations.len() < MAX_OBSERVATIONS, before, kind)?;
             let (confidence, evidence) = (*confidence, evidence.clone());
-            question.observations.push(Observation { outcome_index: *outcome_index, source: *source, at: arrived_at, confidence, evidence });
+            question.observations.push(Observation {
+                outcome_index: *outcome_index,
+                source: *source,
+                at: arrived_at,
+                confidence,
+                evidence,
+            });
             propose(&mut question);
         }
         Kind::OutcomeVoided { outcome_index, .. } => {
@@ -139,7 +145,11 @@ fn transition(before: &QuestionRow, kind: &GameEventKind, arrived_at: Timestamp)
             amend(&mut question, *betting_end_time, text.as_ref(), outcomes.as_ref())?;
         }
         Kind::AnswerReported { payouts, finalised, .. } => {
-            allow(matches!(before.state, QuestionState::Proposed | QuestionState::Approved | QuestionState::Reported), before, kind)?;
+            allow(
+                matches!(before.state, QuestionState::Proposed | QuestionState::Approved | QuestionState::Reported),
+                before,
+                kind,
+            )?;
             question.payouts.clone_from(payouts);
             question.answer_reported = true;
             question.state = if *finalised { QuestionState::Finalised } else { QuestionState::Reported };
@@ -212,11 +222,18 @@ fn propose(question: &mut QuestionRow) {
     }
 }
 
-fn amend(question: &mut QuestionRow, end: Option<Timestamp>, text: Option<&String>, outcomes: Option<&Vec<String>>) -> Result<(), Reject> {
+fn amend(
+    question: &mut QuestionRow,
+    end: Option<Timestamp>,
+    text: Option<&String>,
+    outcomes: Option<&Vec<String>>,
+) -> Result<(), Reject> {
     if let Some(outcomes) = outcomes {
         let (new, old) = (outcomes.len(), question.spec.outcomes.len());
         if new != old {
-            return Err(Reject::invalid(format!("outcomes: {new} texts for {old} outcomes; a question keeps its outcomes")));
+            return Err(Reject::invalid(format!(
+                "outcomes: {new} texts for {old} outcomes; a question keeps its outcomes"
+            )));
         }
         question.spec.outcomes.clone_from(outcomes);
     }

@@ -115,7 +115,9 @@ fn shown(rows: &RecordBatch, ask: &Ask) -> Result<RecordBatch> {
 
 fn column(rows: &RecordBatch, field: &Field) -> Result<ArrayRef> {
     match field.name().as_str() {
-        "active" => Ok(Arc::new(codes(rows, "status", |code| Some(code == BetStatus::Accepted.code()))?.collect::<BooleanArray>())),
+        "active" => Ok(Arc::new(
+            codes(rows, "status", |code| Some(code == BetStatus::Accepted.code()))?.collect::<BooleanArray>(),
+        )),
         "status" => {
             let name = |code| BetStatus::from_code(code).map(BetStatus::as_str);
             Ok(Arc::new(codes(rows, "status", name)?.collect::<StringArray>()))
@@ -139,7 +141,8 @@ fn codes<'a, T>(
     name: &'static str,
     value: impl Fn(u8) -> Option<T> + 'a,
 ) -> Result<impl Iterator<Item = Option<T>> + 'a> {
-    let codes = rows.column_by_name(name).and_then(|c| c.as_primitive_opt::<UInt8Type>()).ok_or_else(|| render::lacks(name))?;
+    let codes =
+        rows.column_by_name(name).and_then(|c| c.as_primitive_opt::<UInt8Type>()).ok_or_else(|| render::lacks(name))?;
     Ok(codes.iter().map(move |code| code.and_then(&value)))
 }
 

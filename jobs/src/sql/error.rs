@@ -18,7 +18,9 @@ pub enum SqlError {
     #[error("{0} statements were given; run one at a time")]
     Statements(usize),
     /// A statement that would change something.
-    #[error("{0} is not possible: this surface is read-only; use SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES, SHOW COLUMNS or DESCRIBE")]
+    #[error(
+        "{0} is not possible: this surface is read-only; use SELECT, WITH, VALUES, EXPLAIN, SHOW TABLES, SHOW COLUMNS or DESCRIBE"
+    )]
     ReadOnly(String),
     /// A text that would take more than a process can give.
     #[error("the query has {found} {what}, at most {limit} are taken; shorten it (a long chain of OR is an IN list)")]

@@ -38,7 +38,8 @@ pub fn read(view: Arc<View>, ask: Arc<Ask>) -> Batches {
 
 fn columns(rows: impl Iterator<Item = Vec<u8>>, ask: &Ask) -> Result<RecordBatch> {
     let letters = rows.map(|bytes| DeadLetter::decode(&bytes)).collect::<Result<Vec<_>>>()?;
-    let text = |of: fn(&DeadLetter) -> String| Arc::new(StringArray::from_iter_values(letters.iter().map(of))) as ArrayRef;
+    let text =
+        |of: fn(&DeadLetter) -> String| Arc::new(StringArray::from_iter_values(letters.iter().map(of))) as ArrayRef;
     let arrived: TimestampMillisecondArray = letters.iter().map(|letter| Some(letter.arrived_at.0)).collect();
     let columns: Vec<ArrayRef> = vec![
         text(DeadLetter::id),

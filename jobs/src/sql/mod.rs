@@ -13,6 +13,7 @@ mod ask;
 mod bets;
 mod catalog;
 mod error;
+mod letters;
 mod lists;
 pub mod output;
 mod people;
@@ -21,11 +22,10 @@ mod provider;
 mod render;
 mod session;
 mod system;
-mod letters;
 #[cfg(test)]
 mod tests;
 mod view;
 mod windows;
 
 pub use error::SqlError;
-pub use session::query;
+pub use session::{STACK_BYTES, query};

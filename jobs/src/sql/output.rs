@@ -14,8 +14,8 @@ use std::io::{self, IsTerminal, Write};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use arrow::json::writer::{JsonArray, LineDelimited, WriterBuilder};
 use arrow::json::Writer as Json;
+use arrow::json::writer::{JsonArray, LineDelimited, WriterBuilder};
 
 use csv::Csv;
 use table::Table;

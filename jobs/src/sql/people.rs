@@ -44,8 +44,10 @@ pub fn questions(view: Arc<View>, ask: Arc<Ask>) -> Batches {
     let pages = pages::<QuestionRow>(&view, &ask, "question_uuid");
     Box::new(pages.flat_map(move |page| {
         let (view, ask) = (view.clone(), ask.clone());
-        with_bets(page, view.clone(), &ask, "question_uuid", |row: &QuestionRow| row.spec.question_uuid.as_bytes().to_vec())
-            .map(move |run| question_columns(&view, &ask, run?))
+        with_bets(page, view.clone(), &ask, "question_uuid", |row: &QuestionRow| {
+            row.spec.question_uuid.as_bytes().to_vec()
+        })
+        .map(move |run| question_columns(&view, &ask, run?))
     }))
 }
 
@@ -62,7 +64,11 @@ pub fn streams(view: Arc<View>, ask: Arc<Ask>) -> Batches {
 }
 
 /// The rows of a table, or those with the keys asked for.
-fn pages<R: Row + Send + 'static>(view: &Arc<View>, ask: &Ask, key: &str) -> Box<dyn Iterator<Item = Result<Vec<R>>> + Send> {
+fn pages<R: Row + Send + 'static>(
+    view: &Arc<View>,
+    ask: &Ask,
+    key: &str,
+) -> Box<dyn Iterator<Item = Result<Vec<R>>> + Send> {
     let decode = |bytes: &[u8]| R::from_bytes(bytes).map_err(Error::corrupt);
     if let Some(keys) = ask.keys_of(key) {
         let found = get(view, R::TABLE, keys).and_then(|rows| rows.iter().map(|bytes| decode(bytes)).collect());

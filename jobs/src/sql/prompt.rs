@@ -118,7 +118,8 @@ fn columns(table: &str) -> String {
 /// `oddsmill/sql_history` in the user's state folder, if there is one.
 fn history_file() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let state = set("XDG_STATE_HOME").filter(|path| path.is_absolute()).or_else(|| Some(set("HOME")?.join(".local/state")))?;
+    let state =
+        set("XDG_STATE_HOME").filter(|path| path.is_absolute()).or_else(|| Some(set("HOME")?.join(".local/state")))?;
     Some(state.join("oddsmill").join("sql_history"))
 }
 

@@ -84,7 +84,8 @@ impl TableProvider for Provider {
         let ask = Arc::new(self.ask(projection, filters, limit)?);
         let parts = self.table.parts(&self.view, &ask).map_err(outside)?;
         let part = |part| {
-            Arc::new(Part { table: self.table, view: self.view.clone(), ask: ask.clone(), part, parts }) as Arc<dyn PartitionStream>
+            Arc::new(Part { table: self.table, view: self.view.clone(), ask: ask.clone(), part, parts })
+                as Arc<dyn PartitionStream>
         };
         let partitions = (0..parts).map(part).collect();
         Ok(Arc::new(StreamingTableExec::try_new(ask.schema.clone(), partitions, None, [], false, limit)?))

@@ -28,9 +28,11 @@ const PARTITIONS: usize = 2;
 pub const BATCH_ROWS: usize = 8192;
 /// Longest query. A list of ten thousand ids takes 400 KB.
 const MAX_BYTES: usize = 1 << 20;
+/// Stack of every thread that plans or runs queries, in bytes: [`MAX_OPERATORS`] take under 8 MiB.
+pub const STACK_BYTES: usize = 16 << 20;
 /// Operators of a query, at most. The planner goes down chains of operators by recursion, and it is
-/// compiled for a quick build: several hundred fit a thread's 2 MiB of stack, and beyond that the
-/// process would die. Lists of values (`IN (…)`) do not count.
+/// compiled for a quick build, so each takes some 30 KiB of [`STACK_BYTES`]; beyond that the process
+/// would die. Lists of values (`IN (…)`) do not count.
 const MAX_OPERATORS: usize = 200;
 
 /// Runs one reading statement on the node as it is now.
@@ -123,9 +125,13 @@ fn check_size(sql: &str) -> Result<(), SqlError> {
 fn is_operator(token: &Token) -> bool {
     const DEEPER: [&str; 9] = ["AND", "OR", "NOT", "UNION", "INTERSECT", "EXCEPT", "JOIN", "WHEN", "IS"];
     match token {
-        Token::Word(word) => word.quote_style.is_none() && DEEPER.iter().any(|name| word.value.eq_ignore_ascii_case(name)),
+        Token::Word(word) => {
+            word.quote_style.is_none() && DEEPER.iter().any(|name| word.value.eq_ignore_ascii_case(name))
+        }
         Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat => true,
-        Token::Pipe | Token::Ampersand | Token::Caret | Token::DoubleColon | Token::ExclamationMark | Token::Tilde => true,
+        Token::Pipe | Token::Ampersand | Token::Caret | Token::DoubleColon | Token::ExclamationMark | Token::Tilde => {
+            true
+        }
         _ => false,
     }
 }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder, TimestampMillisecondArray, UInt64Array,
+    ArrayRef, BooleanArray, Int64Array, ListBuilder, RecordBatch, StringArray, StringBuilder,
+    TimestampMillisecondArray, UInt64Array,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use pipeline::engine::checkpoint::{self, Checkpoint, Progress};
@@ -140,9 +141,16 @@ fn followed(view: &View) -> Result<Vec<Followed>> {
     let progress = progress(view)?;
     let mut out = Vec::new();
     for stream in view.node.log.streams() {
-        let shards: BTreeMap<ShardId, Shard> = view.node.log.shards(&stream)?.into_iter().map(|shard| (shard.id, shard)).collect();
+        let shards: BTreeMap<ShardId, Shard> =
+            view.node.log.shards(&stream)?.into_iter().map(|shard| (shard.id, shard)).collect();
         for shard in shards.values() {
-            let start = shard.parents.iter().filter_map(|id| shards.get(id)).map(|parent| parent.last).max().unwrap_or_default();
+            let start = shard
+                .parents
+                .iter()
+                .filter_map(|id| shards.get(id))
+                .map(|parent| parent.last)
+                .max()
+                .unwrap_or_default();
             let records = shard.last.as_u64().zip(start.as_u64()).map_or(0, |(last, start)| last.saturating_sub(start));
             let checkpoint = progress.shards.get(&(stream.clone(), shard.id)).copied();
             out.push(Followed { stream: stream.clone(), shard: shard.clone(), records, checkpoint });
@@ -155,13 +163,17 @@ fn followed(view: &View) -> Result<Vec<Followed>> {
 pub fn streams(view: &View) -> Result<RecordBatch> {
     let shards = followed(view)?;
     let streams: Vec<&[Followed]> = shards.chunk_by(|a, b| a.stream == b.stream).collect();
-    let count = |of: fn(&[Followed]) -> u64| Arc::new(UInt64Array::from_iter_values(streams.iter().map(|shards| of(shards)))) as ArrayRef;
+    let count = |of: fn(&[Followed]) -> u64| {
+        Arc::new(UInt64Array::from_iter_values(streams.iter().map(|shards| of(shards)))) as ArrayRef
+    };
     let columns = vec![
         texts(streams.iter().map(|shards| shards[0].stream.clone())),
         count(|shards| shards.len() as u64),
         count(|shards| shards.iter().filter(|shard| !shard.shard.closed).count() as u64),
         count(|shards| shards.iter().map(|shard| shard.records).sum()),
-        arrivals(streams.iter().map(|shards| shards.iter().filter(|s| s.records > 0).map(|s| s.shard.last_arrival).max())),
+        arrivals(
+            streams.iter().map(|shards| shards.iter().filter(|s| s.records > 0).map(|s| s.shard.last_arrival).max()),
+        ),
     ];
     Ok(RecordBatch::try_new(streams_schema(), columns)?)
 }
@@ -217,7 +229,12 @@ pub fn leases(view: &View) -> Result<RecordBatch> {
         texts(shards.iter().map(|shard| shard.shard.id.to_string())),
         texts(shards.iter().map(|_| owner.clone())),
         optional_texts(shards.iter().map(Followed::checkpoint_text)),
-        Arc::new(shards.iter().map(|shard| Some(shard.shard.closed && shard.lag_records() == Some(0))).collect::<BooleanArray>()),
+        Arc::new(
+            shards
+                .iter()
+                .map(|shard| Some(shard.shard.closed && shard.lag_records() == Some(0)))
+                .collect::<BooleanArray>(),
+        ),
     ];
     Ok(RecordBatch::try_new(leases_schema(), columns)?)
 }

@@ -59,7 +59,13 @@ fn game_events() -> Vec<String> {
         )
     };
     let ann = address(0xaa);
-    let transaction = |n: u8, amount: &str| format!(r#"{{"transaction_hash":"0x{}","date":{},"amount":"{amount}"}}"#, format!("{n:02x}").repeat(32), 1_700_000_000 + u64::from(n));
+    let transaction = |n: u8, amount: &str| {
+        format!(
+            r#"{{"transaction_hash":"0x{}","date":{},"amount":"{amount}"}}"#,
+            format!("{n:02x}").repeat(32),
+            1_700_000_000 + u64::from(n)
+        )
+    };
     [
         format!(r#""type":"streamer_upserted","streamer":{{"address":"{}","username":"stan"}}"#, address(0x55)),
         format!(r#""type":"stream_started","stream":{{"stream_uuid":"{stream}","stream_url":"https://example.org/1","platform":"twitch","game":"chess","streamer":"{}"}}"#, address(0x55)),

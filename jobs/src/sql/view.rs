@@ -64,7 +64,13 @@ pub struct Pages {
 
 impl Pages {
     /// Every row whose key lies between the bounds.
-    pub fn between(view: Arc<View>, table: &'static str, from: Bound<Vec<u8>>, to: Bound<Vec<u8>>, size: usize) -> Pages {
+    pub fn between(
+        view: Arc<View>,
+        table: &'static str,
+        from: Bound<Vec<u8>>,
+        to: Bound<Vec<u8>>,
+        size: usize,
+    ) -> Pages {
         Pages { view, table, from, to, size: size.max(1), done: false }
     }
 

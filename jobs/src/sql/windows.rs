@@ -10,9 +10,9 @@ use arrow::array::{AsArray, BooleanArray, RecordBatch, RecordBatchOptions, Strin
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Field;
 use pipeline::tables::system;
+use pipeline::window::results;
 use pipeline::window::state;
 use pipeline::window::tumbling::{self, WindowRows, WindowSettings};
-use pipeline::window::results;
 use pipeline::{Error, Result};
 use schemas::columns;
 
@@ -43,12 +43,18 @@ fn fits(job: &WindowSettings) -> bool {
     columns::odds_windows().fields().iter().all(|field| known(field.name()))
 }
 
-fn closed(view: Arc<View>, job: Arc<WindowSettings>, times: Range<i64>) -> impl Iterator<Item = Result<WindowRows>> + Send {
+fn closed(
+    view: Arc<View>,
+    job: Arc<WindowSettings>,
+    times: Range<i64>,
+) -> impl Iterator<Item = Result<WindowRows>> + Send {
     let (from, to) = key_bounds(&job.spec.name, &times);
     let schema = results::schema(&job.plan);
     Pages::between(view, system::RESULTS, from, to, PAGE_WINDOWS).flat_map(move |page| {
         let windows = page.and_then(|rows| {
-            rows.iter().map(|(key, value)| Ok(window(&job, start_of(key)?, state::decode(&schema, value)?))).collect::<Result<Vec<_>>>()
+            rows.iter()
+                .map(|(key, value)| Ok(window(&job, start_of(key)?, state::decode(&schema, value)?)))
+                .collect::<Result<Vec<_>>>()
         });
         let (windows, error) = match windows {
             Ok(windows) => (windows, None),
@@ -59,7 +65,11 @@ fn closed(view: Arc<View>, job: Arc<WindowSettings>, times: Range<i64>) -> impl 
 }
 
 /// The open windows, computed when they are reached.
-fn open(view: Arc<View>, job: Arc<WindowSettings>, times: Range<i64>) -> impl Iterator<Item = Result<WindowRows>> + Send {
+fn open(
+    view: Arc<View>,
+    job: Arc<WindowSettings>,
+    times: Range<i64>,
+) -> impl Iterator<Item = Result<WindowRows>> + Send {
     let compute = move || {
         let windows = futures::executor::block_on(tumbling::open_results(&view.port(), &job));
         match windows {
@@ -92,7 +102,8 @@ fn shown(window: &WindowRows, ask: &Ask) -> Result<RecordBatch> {
         Some(wanted) => {
             let questions = window.rows.column_by_name("question_uuid").and_then(|c| c.as_fixed_size_binary_opt());
             let questions = questions.ok_or_else(|| render::lacks("question_uuid"))?;
-            let keep: BooleanArray = questions.iter().map(|id| Some(id.is_some_and(|id| wanted.contains(id)))).collect();
+            let keep: BooleanArray =
+                questions.iter().map(|id| Some(id.is_some_and(|id| wanted.contains(id)))).collect();
             filter_record_batch(&window.rows, &keep)?
         }
     };
@@ -104,7 +115,9 @@ fn shown(window: &WindowRows, ask: &Ask) -> Result<RecordBatch> {
 fn column(window: &WindowRows, rows: &RecordBatch, field: &Field) -> Result<arrow::array::ArrayRef> {
     let times = |at: i64| Arc::new(TimestampMillisecondArray::from_value(at, rows.num_rows()).with_timezone("UTC"));
     match field.name().as_str() {
-        "window_name" => Ok(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&window.window, rows.num_rows())))),
+        "window_name" => {
+            Ok(Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&window.window, rows.num_rows()))))
+        }
         "window_start" => Ok(times(window.start_ms)),
         "window_end" => Ok(times(window.end_ms)),
         _ => render::column(rows, field),

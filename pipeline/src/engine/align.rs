@@ -85,7 +85,14 @@ pub struct Reader<J: Job> {
 }
 
 impl<J: Job> Reader<J> {
-    pub(super) fn new(job: Arc<J>, ports: Ports, options: &LoopOptions, progress: Progress, shared: Arc<Shared>, stop: Stop) -> Self {
+    pub(super) fn new(
+        job: Arc<J>,
+        ports: Ports,
+        options: &LoopOptions,
+        progress: Progress,
+        shared: Arc<Shared>,
+        stop: Stop,
+    ) -> Self {
         let sent = progress.frontier;
         let (batch_records, batch_bytes) = (options.batch_records, options.batch_bytes);
         Reader { job, ports, batch_records, batch_bytes, progress, shared, stop, cursors: Vec::new(), sent }
@@ -162,7 +169,10 @@ impl<J: Job> Reader<J> {
             return *checkpoint;
         }
         let parents = all.iter().filter(|s| shard.parents.contains(&s.id));
-        Checkpoint { position: Position::START, effective: parents.map(|p| p.last_arrival).max().unwrap_or(Arrival::MIN) }
+        Checkpoint {
+            position: Position::START,
+            effective: parents.map(|p| p.last_arrival).max().unwrap_or(Arrival::MIN),
+        }
     }
 
     /// The next records in order that arrived before `barrier`, as many as make a batch.

@@ -180,7 +180,10 @@ impl<J: Job> Applier<J> {
             for (id, claim) in ids.iter().zip(claims) {
                 let Some(claim) = claim else { continue };
                 let fact = claim.fact.map_or(FactPlace::None, FactPlace::Stored);
-                known.insert((number, *id), Known { fingerprint: claim.fingerprint, open: claim.open, fact, fresh: false });
+                known.insert(
+                    (number, *id),
+                    Known { fingerprint: claim.fingerprint, open: claim.open, fact, fresh: false },
+                );
             }
         }
         self.load_rows(keys).await?;
@@ -329,7 +332,10 @@ impl<J: Job> Applier<J> {
     async fn write_checkpoints(&self, entries: &[Entry<J::Event>], commit: &mut Commit) -> Result<()> {
         let mut last = BTreeMap::new();
         for entry in entries {
-            last.insert((entry.input, entry.shard), Checkpoint { position: entry.record.position, effective: entry.effective });
+            last.insert(
+                (entry.input, entry.shard),
+                Checkpoint { position: entry.record.position, effective: entry.effective },
+            );
         }
         let mut early = Commit::default();
         let target = if self.ports.faults.has(Bug::CheckpointBeforeCommit) { &mut early } else { commit };

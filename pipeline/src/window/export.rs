@@ -26,7 +26,10 @@ pub fn write(dir: &Path, window: &WindowRows) -> Result<PathBuf> {
     fs::create_dir_all(parent).map_err(|e| failed(&e))?;
     let temporary = path.with_extension("parquet.tmp");
     let rows = with_window(window)?;
-    let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).set_created_by("oddsmill".into()).build();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_created_by("oddsmill".into())
+        .build();
     let file = File::create(&temporary).map_err(|e| failed(&e))?;
     let mut writer = ArrowWriter::try_new(file, rows.schema(), Some(properties)).map_err(|e| failed(&e))?;
     writer.write(&rows).map_err(|e| failed(&e))?;
@@ -47,7 +50,8 @@ pub fn with_window(window: &WindowRows) -> Result<RecordBatch> {
     ];
     let schema = window.rows.schema();
     columns.extend(schema.fields().iter().map(|f| f.name().as_str()).zip(window.rows.columns().iter().cloned()));
-    let fields: Vec<Field> = columns.iter().map(|(name, c)| Field::new(*name, c.data_type().clone(), c.is_nullable())).collect();
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, c)| Field::new(*name, c.data_type().clone(), c.is_nullable())).collect();
     let arrays = columns.into_iter().map(|(_, c)| c).collect();
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
 }

@@ -143,7 +143,14 @@ impl Windows {
 
     /// Folds the facts of a run into every window job on their table; returns the timers to set.
     /// `now` is the effective arrival of the run, which crosses no boundary.
-    pub async fn fold(&mut self, ports: &Ports, table: &str, facts: &RecordBatch, now: Arrival, commit: &mut Commit) -> Result<Vec<(Arrival, Vec<u8>)>> {
+    pub async fn fold(
+        &mut self,
+        ports: &Ports,
+        table: &str,
+        facts: &RecordBatch,
+        now: Arrival,
+        commit: &mut Commit,
+    ) -> Result<Vec<(Arrival, Vec<u8>)>> {
         let mut timers = Vec::new();
         for (settings, open) in self.jobs.iter_mut().filter(|(settings, _)| settings.spec.table == table) {
             let early = if ports.faults.has(Bug::WindowClosedEarly) { 1 } else { 0 };
@@ -154,7 +161,10 @@ impl Windows {
                 let late = settings.closes_at(start) <= now;
                 if !open.contains_key(&start) {
                     if open.len() >= MAX_OPEN {
-                        return Err(Error::Fatal(format!("window {}: over {MAX_OPEN} windows are open at once", settings.spec.name)));
+                        return Err(Error::Fatal(format!(
+                            "window {}: over {MAX_OPEN} windows are open at once",
+                            settings.spec.name
+                        )));
                     }
                     let (close, last) = (settings.closes_at(start), settings.final_at(start));
                     timers.push((last, timer_key(&settings.spec.name, Event::Final, start)));
@@ -179,7 +189,13 @@ impl Windows {
     }
 
     /// Delivers a window's timer: publishes what changed; a final window is exported and forgotten.
-    pub async fn tick(&mut self, ports: &Ports, key: &[u8], due: Arrival, commit: &mut Commit) -> Result<Option<WindowRows>> {
+    pub async fn tick(
+        &mut self,
+        ports: &Ports,
+        key: &[u8],
+        due: Arrival,
+        commit: &mut Commit,
+    ) -> Result<Option<WindowRows>> {
         let (name, event, start) = split_timer_key(key)?;
         // A job that was taken out of the configuration leaves timers behind; they do nothing.
         let Some((settings, open)) = self.jobs.iter_mut().find(|(settings, _)| settings.spec.name == name) else {
@@ -221,7 +237,12 @@ pub async fn open_results(tables: &Tables, settings: &WindowSettings) -> Result<
         let partials = load_partials(tables, settings, start, window).await?;
         let result = settings.plan.finish(&partials)?;
         let rows = results::with_revision(&result, &vec![0; result.num_rows()], false)?;
-        out.push(WindowRows { window: settings.spec.name.clone(), start_ms: start, end_ms: settings.end(start).0, rows });
+        out.push(WindowRows {
+            window: settings.spec.name.clone(),
+            start_ms: start,
+            end_ms: settings.end(start).0,
+            rows,
+        });
     }
     Ok(out)
 }
@@ -243,11 +264,19 @@ fn late_rows(settings: &WindowSettings, facts: &RecordBatch, start: i64) -> Resu
     Ok(times.values().iter().filter(|time| window_start(**time, settings.spec.length_ms) == start).count() as u64)
 }
 
-fn event_times<'a>(settings: &WindowSettings, facts: &'a RecordBatch) -> Result<&'a arrow::array::TimestampMillisecondArray> {
+fn event_times<'a>(
+    settings: &WindowSettings,
+    facts: &'a RecordBatch,
+) -> Result<&'a arrow::array::TimestampMillisecondArray> {
     facts
         .column_by_name(&settings.spec.time_column)
         .and_then(|column| column.as_primitive_opt::<TimestampMillisecondType>())
-        .ok_or_else(|| Error::Fatal(format!("window {}: {} is no column of milliseconds", settings.spec.name, settings.spec.time_column)))
+        .ok_or_else(|| {
+            Error::Fatal(format!(
+                "window {}: {} is no column of milliseconds",
+                settings.spec.name, settings.spec.time_column
+            ))
+        })
 }
 
 /// The start of the window that holds a time.
@@ -269,25 +298,41 @@ async fn load_open(tables: &Tables, settings: &WindowSettings) -> Result<BTreeMa
             )));
         }
         let number = |n: u64| u32::try_from(n).map_err(|_| Error::corrupt("a window's row"));
-        open.insert(i64::from_be_bytes(start), Open { next: number(varint(&mut rest)?)?, first: number(varint(&mut rest)?)? });
+        open.insert(
+            i64::from_be_bytes(start),
+            Open { next: number(varint(&mut rest)?)?, first: number(varint(&mut rest)?)? },
+        );
     }
     Ok(open)
 }
 
-async fn load_partials(tables: &Tables, settings: &WindowSettings, start: i64, window: Open) -> Result<Vec<RecordBatch>> {
+async fn load_partials(
+    tables: &Tables,
+    settings: &WindowSettings,
+    start: i64,
+    window: Open,
+) -> Result<Vec<RecordBatch>> {
     let keys: Vec<_> = (window.first..window.next).map(|n| partial_key(&settings.spec.name, start, n)).collect();
     let values = tables.get(system::WINDOWS, &keys).await?;
     let schema = settings.plan.state_schema();
     values
         .into_iter()
         .map(|value| {
-            let value = value.ok_or_else(|| Error::corrupt(format!("window {} lacks a partial", settings.spec.name)))?;
+            let value =
+                value.ok_or_else(|| Error::corrupt(format!("window {} lacks a partial", settings.spec.name)))?;
             Ok(state::decode(&schema, &value)?)
         })
         .collect()
 }
 
-async fn add_partial(ports: &Ports, settings: &WindowSettings, start: i64, window: &mut Open, partial: RecordBatch, commit: &mut Commit) -> Result<()> {
+async fn add_partial(
+    ports: &Ports,
+    settings: &WindowSettings,
+    start: i64,
+    window: &mut Open,
+    partial: RecordBatch,
+    commit: &mut Commit,
+) -> Result<()> {
     let name = &settings.spec.name;
     let mut partial = partial;
     if window.next - window.first >= MAX_PARTIALS {
@@ -354,7 +399,9 @@ mod tests {
 
     #[test]
     fn the_grid_is_fixed_and_strictly_ahead() {
-        for (t, offset, step, next) in [(0, 0, 300, 300), (299, 0, 300, 300), (300, 30, 300, 330), (330, 30, 300, 630), (329, 630, 300, 330)] {
+        for (t, offset, step, next) in
+            [(0, 0, 300, 300), (299, 0, 300, 300), (300, 30, 300, 330), (330, 30, 300, 630), (329, 630, 300, 330)]
+        {
             assert_eq!(next_on_grid(Arrival(t), offset, step), Arrival(next), "{t} {offset} {step}");
         }
     }

@@ -31,7 +31,8 @@ impl Csv {
     pub fn write(&mut self, batch: &RecordBatch) -> io::Result<()> {
         let schema = batch.schema();
         let columns = schema.fields().iter().zip(batch.columns());
-        let mut columns = columns.map(|(field, array)| Cells::of(field, array, &self.options)).collect::<io::Result<Vec<_>>>()?;
+        let mut columns =
+            columns.map(|(field, array)| Cells::of(field, array, &self.options)).collect::<io::Result<Vec<_>>>()?;
         let (mut line, mut cell) = (String::new(), String::new());
         for row in 0..batch.num_rows() {
             line.clear();

@@ -15,7 +15,11 @@ pub fn as_text(batch: &RecordBatch, nested_only: bool) -> Result<RecordBatch, Ar
     for (field, column) in schema.fields().iter().zip(batch.columns()) {
         let keep = nested_only && !field.data_type().is_nested();
         let to = if keep { Arc::clone(field) } else { text_field(field) };
-        columns.push(if to.data_type() == field.data_type() { Arc::clone(column) } else { cast(column, to.data_type())? });
+        columns.push(if to.data_type() == field.data_type() {
+            Arc::clone(column)
+        } else {
+            cast(column, to.data_type())?
+        });
         fields.push(to);
     }
     let rows = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
@@ -24,7 +28,9 @@ pub fn as_text(batch: &RecordBatch, nested_only: bool) -> Result<RecordBatch, Ar
 
 fn text_field(field: &FieldRef) -> FieldRef {
     let to = match field.data_type() {
-        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => DataType::Utf8,
+        DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
+            DataType::Utf8
+        }
         DataType::List(item) => DataType::List(text_field(item)),
         DataType::LargeList(item) => DataType::LargeList(text_field(item)),
         DataType::Struct(fields) => DataType::Struct(fields.iter().map(text_field).collect::<Fields>()),

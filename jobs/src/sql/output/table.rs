@@ -48,7 +48,8 @@ impl Table {
     pub fn write(&mut self, batch: &RecordBatch) -> io::Result<()> {
         let schema = batch.schema();
         let columns = schema.fields().iter().zip(batch.columns());
-        let mut columns = columns.map(|(field, array)| Column::of(field, array, &self.options)).collect::<io::Result<Vec<_>>>()?;
+        let mut columns =
+            columns.map(|(field, array)| Column::of(field, array, &self.options)).collect::<io::Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
             let cells = columns.iter_mut().map(|column| column.text(row)).collect::<io::Result<Vec<_>>>()?;
             self.bytes += cells.iter().map(String::len).sum::<usize>();

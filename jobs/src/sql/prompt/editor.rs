@@ -10,8 +10,30 @@ use super::statements;
 use crate::sql::catalog::Table;
 
 const WORDS: [&str; 24] = [
-    "SELECT", "FROM", "WHERE", "GROUP BY", "ORDER BY", "HAVING", "LIMIT", "OFFSET", "JOIN", "LEFT JOIN", "ON", "AND", "OR",
-    "NOT", "IN", "BETWEEN", "LIKE", "DISTINCT", "DESC", "WITH", "EXPLAIN", "count", "exact_div", "date_trunc",
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "GROUP BY",
+    "ORDER BY",
+    "HAVING",
+    "LIMIT",
+    "OFFSET",
+    "JOIN",
+    "LEFT JOIN",
+    "ON",
+    "AND",
+    "OR",
+    "NOT",
+    "IN",
+    "BETWEEN",
+    "LIKE",
+    "DISTINCT",
+    "DESC",
+    "WITH",
+    "EXPLAIN",
+    "count",
+    "exact_div",
+    "date_trunc",
 ];
 
 /// What the editor knows of SQL.
@@ -51,15 +73,20 @@ fn is_complete(text: &str) -> bool {
 
 /// Names that go on from the last word of a text, and where that word starts.
 fn complete(before: &str) -> (usize, Vec<String>) {
-    let start = before.rfind(|c: char| !c.is_alphanumeric() && c != '_').map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
+    let start = before
+        .rfind(|c: char| !c.is_alphanumeric() && c != '_')
+        .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
     let word = before[start..].to_lowercase();
     if word.is_empty() {
         return (start, Vec::new());
     }
     let tables = Table::ALL.iter().map(|table| table.name().to_owned());
-    let columns = Table::ALL.iter().flat_map(|table| table.schema().fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>());
+    let columns = Table::ALL
+        .iter()
+        .flat_map(|table| table.schema().fields().iter().map(|f| f.name().clone()).collect::<Vec<_>>());
     let words = WORDS.iter().map(|word| (*word).to_owned());
-    let mut names: Vec<String> = tables.chain(columns).chain(words).filter(|name| name.to_lowercase().starts_with(&word)).collect();
+    let mut names: Vec<String> =
+        tables.chain(columns).chain(words).filter(|name| name.to_lowercase().starts_with(&word)).collect();
     names.sort();
     names.dedup();
     (start, names)
@@ -71,7 +98,9 @@ mod tests {
 
     #[test]
     fn a_statement_goes_on_until_its_semicolon() {
-        for (text, complete) in [("", true), ("\\d", true), ("help", true), ("select 1", false), ("select ';", false), ("select 1;", true)] {
+        for (text, complete) in
+            [("", true), ("\\d", true), ("help", true), ("select 1", false), ("select ';", false), ("select 1;", true)]
+        {
             assert_eq!(is_complete(text), complete, "{text}");
         }
     }

@@ -1,6 +1,7 @@
 //! Queries that have no answer, and what they are told.
 
 use super::*;
+use crate::sql::STACK_BYTES;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_name_the_thing_and_the_way_out() {
@@ -19,7 +20,10 @@ const CASES: &[(&str, &str)] = &[
     ("SELECT * FROM bet", "there is no table bet, did you mean bets?; the tables are bets, users"),
     ("SELECT * FROM oddswindows", "did you mean odds_windows?"),
     ("SELECT * FROM nothing_like_it", "there is no table nothing_like_it; the tables are bets"),
-    ("SELECT stke FROM odds_windows", "there is no column stke, did you mean stake?; the columns here are window_name, window_start"),
+    (
+        "SELECT stke FROM odds_windows",
+        "there is no column stke, did you mean stake?; the columns here are window_name, window_start",
+    ),
     ("SELECT nope(1)", "nope"),
     ("INSERT INTO bets SELECT * FROM bets", "INSERT is not possible: this surface is read-only"),
     ("delete from bets", "DELETE is not possible"),
@@ -36,8 +40,16 @@ const CASES: &[(&str, &str)] = &[
     ("SELECT CAST('x' AS INT)", "x"),
 ];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn queries_too_deep_for_a_stack_are_refused_and_shorter_ones_run() {
+#[test]
+fn queries_too_deep_for_a_stack_are_refused_and_shorter_ones_run() {
+    let check = || {
+        let runtime = tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build();
+        runtime.unwrap().block_on(deep_queries());
+    };
+    std::thread::Builder::new().stack_size(STACK_BYTES).spawn(check).unwrap().join().unwrap();
+}
+
+async fn deep_queries() {
     let node = node().await;
     let chain = |(first, again): (&str, &str), count: usize| format!("SELECT {first} {}", again.repeat(count));
     for parts in [("1", "+ 1 "), ("'a'", "|| 'a' "), ("1", "UNION ALL SELECT 1 "), ("1 = 1", "OR 1 = 2 ")] {

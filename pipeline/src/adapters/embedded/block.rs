@@ -85,8 +85,7 @@ impl Body {
     /// The stored value.
     pub fn seal(self, first: u64, stamp: Arrival, high: Arrival) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.packed.len() + 40);
-        for number in
-            [VERSION, self.count as u64, first, unsigned(stamp.0), unsigned(high.0), self.unpacked_len as u64]
+        for number in [VERSION, self.count as u64, first, unsigned(stamp.0), unsigned(high.0), self.unpacked_len as u64]
         {
             put_varint(&mut out, number);
         }
@@ -198,7 +197,8 @@ mod tests {
         let value = body.seal(41, Arrival(500), Arrival(900));
         let mut records = Vec::new();
         assert_eq!(read_after(&value, 41, &mut records).unwrap(), 5);
-        let seen: Vec<_> = records.iter().map(|r| (r.position.as_u64().unwrap(), r.arrived_at.0, &r.data[..])).collect();
+        let seen: Vec<_> =
+            records.iter().map(|r| (r.position.as_u64().unwrap(), r.arrived_at.0, &r.data[..])).collect();
         assert_eq!(seen, [(42, 0, &b""[..]), (43, 900, &b"three"[..])]);
         for cut in 0..value.len() {
             assert!(read_after(&value[..cut], 0, &mut Vec::new()).is_err(), "cut at {cut}");

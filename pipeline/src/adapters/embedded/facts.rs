@@ -67,7 +67,14 @@ impl Facts {
         Ok(())
     }
 
-    fn write_postings(&self, batch: &mut OwnedWriteBatch, number: u8, column: &str, block: u64, rows: &RecordBatch) -> Result<()> {
+    fn write_postings(
+        &self,
+        batch: &mut OwnedWriteBatch,
+        number: u8,
+        column: &str,
+        block: u64,
+        rows: &RecordBatch,
+    ) -> Result<()> {
         let keys = index_column(rows, column)?;
         let mut order: Vec<u32> = (0..rows.num_rows() as u32).collect();
         order.sort_unstable_by(|a, b| keys.value(*a as usize).cmp(keys.value(*b as usize)).then(a.cmp(b)));
@@ -91,7 +98,11 @@ impl Facts {
     }
 
     /// Reads every block in order, each as it is now.
-    pub fn blocks<'a>(&'a self, snapshot: &'a Snapshot, table: &'a FactTable) -> impl Iterator<Item = Result<(u64, RecordBatch)>> + 'a {
+    pub fn blocks<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        table: &'a FactTable,
+    ) -> impl Iterator<Item = Result<(u64, RecordBatch)>> + 'a {
         snapshot.iter(&self.blocks).map(move |row| {
             let (key, value) = row.into_inner()?;
             let block = block_number(&key)?;
@@ -99,7 +110,13 @@ impl Facts {
         })
     }
 
-    fn with_overlay(&self, snapshot: &Snapshot, table: &FactTable, block: u64, rows: RecordBatch) -> Result<RecordBatch> {
+    fn with_overlay(
+        &self,
+        snapshot: &Snapshot,
+        table: &FactTable,
+        block: u64,
+        rows: RecordBatch,
+    ) -> Result<RecordBatch> {
         let mut changed = Vec::new();
         for row in snapshot.prefix(&self.overlay, block.to_be_bytes()) {
             let (key, value) = row.into_inner()?;
@@ -111,7 +128,8 @@ impl Facts {
         // Source 0 is the block; source n is the nth changed row.
         let mut picks: Vec<(usize, usize)> = (0..rows.num_rows()).map(|row| (0, row)).collect();
         for (source, (row, _)) in (1..).zip(&changed) {
-            let pick = picks.get_mut(*row as usize).ok_or_else(|| Error::corrupt(format!("overlay of block {block}")))?;
+            let pick =
+                picks.get_mut(*row as usize).ok_or_else(|| Error::corrupt(format!("overlay of block {block}")))?;
             *pick = (source, 0);
         }
         let sources: Vec<&RecordBatch> = std::iter::once(&rows).chain(changed.iter().map(|(_, row)| row)).collect();
@@ -119,7 +137,12 @@ impl Facts {
     }
 
     /// Where the rows with an index key stand, newest first.
-    pub fn find<'a>(&'a self, snapshot: &'a Snapshot, number: u8, key: &'a [u8]) -> impl Iterator<Item = Result<RowRef>> + 'a {
+    pub fn find<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+        number: u8,
+        key: &'a [u8],
+    ) -> impl Iterator<Item = Result<RowRef>> + 'a {
         let mut prefix = vec![number];
         prefix.extend_from_slice(key);
         snapshot.prefix(&self.index, prefix).rev().flat_map(|posting| {
@@ -166,7 +189,10 @@ fn overlay_key(at: RowRef) -> Vec<u8> {
 }
 
 fn overlay_row(key: &[u8]) -> Result<u32> {
-    key.get(8..).and_then(|row| row.try_into().ok()).map(u32::from_be_bytes).ok_or_else(|| Error::corrupt("an overlay's key"))
+    key.get(8..)
+        .and_then(|row| row.try_into().ok())
+        .map(u32::from_be_bytes)
+        .ok_or_else(|| Error::corrupt("an overlay's key"))
 }
 
 fn encode_claim(claim: &ClaimWrite, block: u64) -> Vec<u8> {

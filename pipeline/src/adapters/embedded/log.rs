@@ -68,13 +68,16 @@ impl EmbeddedLog {
     /// Creates a stream with evenly split shards; leaves an existing one as it is.
     pub fn create_stream(&self, stream: &str, shard_count: u32) -> Result<()> {
         if stream.is_empty() || stream.contains('\0') || shard_count == 0 {
-            return Err(Error::Reject(format!("stream {stream:?} with {shard_count} shards: give a name and at least one shard")));
+            return Err(Error::Reject(format!(
+                "stream {stream:?} with {shard_count} shards: give a name and at least one shard"
+            )));
         }
         let mut topology = self.topology_mut();
         if topology.streams.contains_key(stream) {
             return Ok(());
         }
-        let shards: Vec<Shard> = (0..).zip(HashRange::even(shard_count)).map(|(n, range)| new_shard(n, range, vec![])).collect();
+        let shards: Vec<Shard> =
+            (0..).zip(HashRange::even(shard_count)).map(|(n, range)| new_shard(n, range, vec![])).collect();
         let mut batch = self.inner.store.batch(shards.len());
         for shard in &shards {
             batch.insert(&self.inner.rows, shards::prefix(stream, shard.id), shards::encode(shard)?);
@@ -237,13 +240,21 @@ impl EmbeddedLog {
         parents.sort_by_key(|s| s.range.start);
         let [low, high] = &parents;
         if low.closed || high.closed || low.range.end.checked_add(1) != Some(high.range.start) {
-            return Err(Error::Reject(format!("shards {first} and {second} cannot be merged: both must be open and their ranges adjacent")));
+            return Err(Error::Reject(format!(
+                "shards {first} and {second} cannot be merged: both must be open and their ranges adjacent"
+            )));
         }
         let range = HashRange { start: low.range.start, end: high.range.end };
         Ok(self.replace(&mut topology, stream, parents.to_vec(), vec![range])?[0])
     }
 
-    fn replace(&self, topology: &mut Topology, stream: &str, parents: Vec<Shard>, ranges: Vec<HashRange>) -> Result<Vec<ShardId>> {
+    fn replace(
+        &self,
+        topology: &mut Topology,
+        stream: &str,
+        parents: Vec<Shard>,
+        ranges: Vec<HashRange>,
+    ) -> Result<Vec<ShardId>> {
         let next = topology.shards(stream)?.keys().next_back().map_or(0, |id| id.0 + 1);
         let ids: Vec<ShardId> = parents.iter().map(|p| p.id).collect();
         let mut changed: Vec<Shard> = (next..).zip(ranges).map(|(n, range)| new_shard(n, range, ids.clone())).collect();
@@ -302,7 +313,11 @@ impl EmbeddedLog {
 }
 
 fn next_position(shard: &Shard) -> Result<u64> {
-    shard.last.as_u64().and_then(|last| last.checked_add(1)).ok_or_else(|| Error::corrupt("an embedded position over 64 bits"))
+    shard
+        .last
+        .as_u64()
+        .and_then(|last| last.checked_add(1))
+        .ok_or_else(|| Error::corrupt("an embedded position over 64 bits"))
 }
 
 fn new_shard(number: u32, range: HashRange, parents: Vec<ShardId>) -> Shard {

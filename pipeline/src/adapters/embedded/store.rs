@@ -91,8 +91,9 @@ impl Store {
     }
 
     fn open_inner(dir: &Path, options: StoreOptions, ephemeral: Option<tempfile::TempDir>) -> Result<Store> {
-        std::fs::create_dir_all(dir)
-            .map_err(|e| Error::Reject(format!("data directory {}: {e}; choose another with --data-dir", dir.display())))?;
+        std::fs::create_dir_all(dir).map_err(|e| {
+            Error::Reject(format!("data directory {}: {e}; choose another with --data-dir", dir.display()))
+        })?;
         let db = Database::builder(dir.join("store")).cache_size(options.cache_bytes).worker_threads(2).open()?;
         let inner = Inner {
             db,
@@ -179,13 +180,13 @@ fn keyspace_options(layout: Layout, options: &StoreOptions) -> KeyspaceCreateOpt
     let base = KeyspaceCreateOptions::default().max_memtable_size(options.memtable_bytes);
     match layout {
         Layout::Rows => base.data_block_size_policy(BlockSizePolicy::all(8 << 10)),
-        Layout::Blobs => base.data_block_compression_policy(CompressionPolicy::all(CompressionType::None)).with_kv_separation(
-            Some(
+        Layout::Blobs => {
+            base.data_block_compression_policy(CompressionPolicy::all(CompressionType::None)).with_kv_separation(Some(
                 KvSeparationOptions::default()
                     .separation_threshold(BLOB_THRESHOLD_BYTES)
                     .compression(CompressionType::None),
-            ),
-        ),
+            ))
+        }
     }
 }
 

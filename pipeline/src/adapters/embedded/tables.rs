@@ -79,7 +79,12 @@ impl EmbeddedTables {
     }
 
     /// Reads at most `limit` rows whose keys lie between bounds, in key order.
-    pub fn range(&self, table: &str, bounds: (Bound<Vec<u8>>, Bound<Vec<u8>>), limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    pub fn range(
+        &self,
+        table: &str,
+        bounds: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         let space = self.store.space(table, layout(table))?;
         let rows = self.snapshot().range::<Vec<u8>, _>(&space, bounds).take(limit);
         rows.map(|row| Ok(row.into_inner().map(|(key, value)| (key.to_vec(), value.to_vec()))?)).collect()
@@ -108,7 +113,14 @@ impl EmbeddedTables {
     }
 
     /// Where the rows of a table with an index key stand, newest first, at most `limit`.
-    pub fn find(&self, snapshot: &Snapshot, table: &FactTable, index: &str, key: &[u8], limit: usize) -> Result<Vec<RowRef>> {
+    pub fn find(
+        &self,
+        snapshot: &Snapshot,
+        table: &FactTable,
+        index: &str,
+        key: &[u8],
+        limit: usize,
+    ) -> Result<Vec<RowRef>> {
         let Some(number) = (0u8..).zip(table.indexes).find(|(_, name)| **name == index).map(|(n, _)| n) else {
             return Ok(Vec::new());
         };
@@ -125,13 +137,11 @@ impl EmbeddedTables {
         if self.as_of.is_some() {
             return Err(Error::Fatal("frozen tables cannot be written; commit to the present ones".into()));
         }
-        let packed = commit
-            .emits
-            .iter()
-            .map(|(stream, records)| self.log.pack(stream, records))
-            .collect::<Result<Vec<_>>>()?;
+        let packed =
+            commit.emits.iter().map(|(stream, records)| self.log.pack(stream, records)).collect::<Result<Vec<_>>>()?;
         let mut next = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut batch = self.store.batch(commit.rows.len() + commit.facts.iter().map(|f| f.claims.len() * 3).sum::<usize>());
+        let mut batch =
+            self.store.batch(commit.rows.len() + commit.facts.iter().map(|f| f.claims.len() * 3).sum::<usize>());
         for write in &commit.facts {
             let facts = self.facts(write.table.name)?;
             let block = match next.get(write.table.name) {

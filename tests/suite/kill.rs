@@ -1,0 +1,75 @@
+//! SIGKILL of the real process at random moments of a replay: the tables end up the same.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tests::fixture;
+
+fn replay(dir: &Path) -> Command {
+    let files = fixture::cricket();
+    let mut command = Command::new(fixture::binary());
+    command
+        .arg("--data-dir")
+        .arg(dir)
+        .args(["replay", "betfair"])
+        .arg(files.market)
+        .arg("--incidents")
+        .arg(files.incidents);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// The tables as CSV, in an order of their own.
+fn tables(dir: &Path) -> Vec<String> {
+    let queries = [
+        "SELECT * FROM bets ORDER BY bet_uuid",
+        "SELECT * FROM users ORDER BY address",
+        "SELECT * FROM questions ORDER BY question_uuid",
+        "SELECT * FROM odds_windows ORDER BY window_start, question_uuid, outcome_index",
+    ];
+    let answer = |sql: &str| {
+        let output = Command::new(fixture::binary())
+            .arg("--data-dir")
+            .arg(dir)
+            .args(["sql", "-o", "csv", sql])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    queries.map(answer).to_vec()
+}
+
+/// Waits until the process ends or the time is over; whether it ended.
+async fn ends_within(child: &mut std::process::Child, limit: Duration) -> bool {
+    let ended = async {
+        while child.try_wait().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(limit, ended).await.is_ok()
+}
+
+#[tokio::test]
+async fn killed_at_random_moments() {
+    let (calm, rough) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    assert!(replay(calm.path()).status().unwrap().success());
+    let expected = tables(calm.path());
+    assert_eq!(expected[0].lines().count(), 11_324);
+    // Moments from a seed, spread over a replay of about a second.
+    let (mut moment, mut kills) = (12_345u64, 0);
+    for _ in 0..40 {
+        moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let mut child = replay(rough.path()).spawn().unwrap();
+        if ends_within(&mut child, Duration::from_millis(20 + (moment >> 33) % 400)).await {
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+    }
+    assert!(kills > 0, "the replay was never killed");
+    assert!(replay(rough.path()).status().unwrap().success());
+    assert_eq!(tables(rough.path()), expected, "after {kills} kills");
+}

@@ -48,7 +48,14 @@ pub fn run(work: &Work, rate: u64, seconds: u64) {
         samples.sort();
         let at = |share: f64| samples[(samples.len() as f64 * share) as usize].as_secs_f64() * 1e3;
         println!("offered {rate} bets/s for {seconds} s: {report}");
-        println!("append → profile, {} probes: p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, max {:.1} ms", samples.len(), at(0.5), at(0.9), at(0.99), at(0.9999));
+        println!(
+            "append → profile, {} probes: p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+            samples.len(),
+            at(0.5),
+            at(0.9),
+            at(0.99),
+            at(0.9999)
+        );
     });
 }
 
@@ -59,7 +66,11 @@ fn produce(node: &Node, lines: impl Iterator<Item = jobs::sources::generate::Lin
     let mut lines = lines.filter(|line| line.stream == "bets");
     while begun.elapsed() < Duration::from_secs(seconds) {
         let now = Clock::System.now().0;
-        let batch: Vec<Append> = lines.by_ref().take(slice).map(|line| Append::new(line.partition_key, move_times(line.bytes, now))).collect();
+        let batch: Vec<Append> = lines
+            .by_ref()
+            .take(slice)
+            .map(|line| Append::new(line.partition_key, move_times(line.bytes, now)))
+            .collect();
         if batch.is_empty() {
             break;
         }
@@ -85,7 +96,11 @@ fn probe(node: &Node, question: &str, seconds: u64) -> Vec<Duration> {
         let sent = Instant::now();
         node.log.append("bets", &[Append::new(question, json.into_bytes())]).unwrap();
         loop {
-            let placed = node.tables.get("users", &key).unwrap().map_or(0, |row| UserRow::from_bytes(&row).unwrap().profile.bets_placed);
+            let placed = node
+                .tables
+                .get("users", &key)
+                .unwrap()
+                .map_or(0, |row| UserRow::from_bytes(&row).unwrap().profile.bets_placed);
             if placed >= number {
                 break;
             }

@@ -5,7 +5,12 @@
 //! records, and asserts that both end with the same totals. `latency --rate N` measures from an
 //! append to the visible profile. Medians and ratios are what counts; absolute times are this
 //! machine's.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, reason = "a benchmark measures, and stops at the first fault")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a benchmark measures, and stops at the first fault"
+)]
 
 mod latency;
 mod ours;
@@ -61,13 +66,15 @@ fn main() {
         count: number("--count", 10_000_000),
         questions: number("--questions", 10_000) as u32,
         bettors: number("--bettors", 200_000) as u32,
-        hours: number("--hours", 6),
+        hours: number("--hours", 1),
     };
     let peer = number("--peer", 1_000_000);
     match verb.as_str() {
         "throughput" => throughput(&work, number("--runs", 3), peer),
         "latency" => latency::run(&work, number("--rate", 50_000), number("--seconds", 20)),
-        _ => eprintln!("usage: throughput [--count N] [--runs N] [--peer N] | latency [--rate N] [--seconds N]\nboth: [--questions N] [--bettors N] [--hours N]"),
+        _ => eprintln!(
+            "usage: throughput [--count N] [--runs N] [--peer N] | latency [--rate N] [--seconds N]\nboth: [--questions N] [--bettors N] [--hours N]"
+        ),
     }
 }
 

@@ -116,10 +116,10 @@ fn start_stream(stream: StreamRow, rows: &mut Rows) {
     }
     let Some(address) = streamer else { return };
     let new = || StreamerRow { address, username: String::new(), active_stream: None, past_streams: Vec::new() };
-    if let Some(row) = rows::change_streamer(rows, address, new) {
-        if let Some(before) = row.active_stream.replace(id).filter(|before| *before != id) {
-            row.past_streams.push(before);
-        }
+    if let Some(row) = rows::change_streamer(rows, address, new)
+        && let Some(before) = row.active_stream.replace(id).filter(|before| *before != id)
+    {
+        row.past_streams.push(before);
     }
 }
 

@@ -23,6 +23,7 @@ pub struct Reference {
     pub windows: BTreeMap<(i64, i64), Window>,
     /// All increases.
     pub bets: u64,
+    /// Their sizes, added up.
     pub staked: i128,
     /// When the market was first CLOSED.
     pub closed_at: Option<i64>,
@@ -33,14 +34,19 @@ pub struct Reference {
 /// One runner in one window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
+    /// Increases.
     pub count: u64,
+    /// Their sizes.
     pub stake: i128,
+    /// Their prices.
     pub sum_odds: i128,
     /// Sum of odds over count, half to even.
     pub avg_odds: i128,
     /// Odds weighted by stake, half to even.
     pub weighted_odds: i128,
+    /// The lowest price.
     pub min_odds: i128,
+    /// The highest price.
     pub max_odds: i128,
 }
 

@@ -1,5 +1,6 @@
 //! What the integration tests share: fixtures, a driver that feeds a node at a source's own
 //! times, and a dump of everything a node holds as comparable text.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "test support: a fault should stop the test where it is")]
 
 pub mod cricket_reference;
 pub mod drive;

@@ -52,7 +52,7 @@ fn opened(question: &str, event: u8, now: i64, betting_end: i64) -> String {
 fn bet(number: u8, now: i64, changes: &[(&str, &str)]) -> String {
     let id = format!("\"0b000000-0000-4000-8000-0000000000{number:02}\"");
     let (question, bettor, placed) = (format!("\"{QUESTION}\""), format!("\"{BETTOR}\""), now.to_string());
-    let mut fields = vec![
+    let mut fields = [
         ("bet_uuid", id.as_str()),
         ("question_uuid", &question),
         ("outcome_index", "0"),

@@ -97,11 +97,11 @@ fn add_to_totals(bet: &Bet, rows: &mut Rows) -> Result<(), Reject> {
     let none = TotalsRow::default();
     let stake = profiles::count(rows::totals(rows, bet.question_uuid).unwrap_or(&none), bet)?;
     let outcome = usize::from(bet.outcome_index);
-    if let Some(totals) = rows::change_totals(rows, bet.question_uuid, || TotalsRow::new(outcomes)) {
-        if let (Some(sum), Some(count)) = (totals.stake.get_mut(outcome), totals.bets.get_mut(outcome)) {
-            *sum = stake;
-            *count += 1;
-        }
+    if let Some(totals) = rows::change_totals(rows, bet.question_uuid, || TotalsRow::new(outcomes))
+        && let (Some(sum), Some(count)) = (totals.stake.get_mut(outcome), totals.bets.get_mut(outcome))
+    {
+        *sum = stake;
+        *count += 1;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use super::Context;
 use super::batch::Batches;
 use super::exit::Failure;
 use super::output::{counted, stdout};
+use super::run::Run;
 use crate::bets::event_time;
 use crate::config::duration::parse_millis;
 use crate::control::{Access, Missing};
@@ -93,6 +94,9 @@ struct Options {
     /// With --into-log, keep the lines' own times as arrivals
     #[arg(long, requires = "into_log")]
     as_of_source: bool,
+    /// With --into-log, then apply all that the log holds, as `run --drain` does
+    #[arg(long, requires = "into_log")]
+    apply: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -125,7 +129,11 @@ impl Generate {
             Kind::Bets(options) => (options, Box::new(Bets::new(options.params()).map_err(usage)?)),
             Kind::MatchDay(options) => (options, Box::new(MatchDay::new(options.params()).map_err(usage)?)),
         };
-        if options.into_log { options.append(context, lines).await } else { options.print(lines) }
+        if !options.into_log {
+            return options.print(lines);
+        }
+        options.append(context, lines).await?;
+        if options.apply { Run::draining().run(context).await } else { Ok(()) }
     }
 }
 

@@ -48,6 +48,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// The verb as `run --drain`.
+    pub fn draining() -> Run {
+        Run { jobs: Vec::new(), drain: true, ephemeral: false }
+    }
+
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         jobs::check(&self.jobs)?;

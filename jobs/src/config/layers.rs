@@ -62,7 +62,7 @@ impl Layers {
     /// The winning text of every setting, in the order of [`SETTINGS`].
     pub fn resolve(&self) -> Result<Vec<Resolved>, ConfigError> {
         let mut winners: BTreeMap<&'static str, (String, Origin)> = BTreeMap::new();
-        for (key, text, origin) in self.from_file()? {
+        for (key, text, origin) in self.file_values()? {
             winners.insert(key, (text, origin));
         }
         for (name, text) in &self.env {
@@ -82,7 +82,7 @@ impl Layers {
         Ok(resolved.collect())
     }
 
-    fn from_file(&self) -> Result<Vec<(&'static str, String, Origin)>, ConfigError> {
+    fn file_values(&self) -> Result<Vec<(&'static str, String, Origin)>, ConfigError> {
         let path = match &self.file {
             Some(path) => path.clone(),
             None if std::path::Path::new(FILE_NAME).exists() => FILE_NAME.into(),

@@ -213,8 +213,8 @@ pub(super) async fn wait(node: &Node, after: u64, limit: Duration) -> u64 {
     let mut appends = node.log.watch();
     // A closed channel or a timeout both leave the count as it is.
     let _ = tokio::time::timeout(limit, appends.wait_for(|count| *count > after)).await;
-    let count = *appends.borrow();
-    count
+
+    *appends.borrow()
 }
 
 /// Runs a query of the read-only SQL surface on a node.

@@ -33,10 +33,10 @@ impl Survey {
             survey.records += 1;
             survey.first.get_or_insert(sourced.at);
             survey.last = Some(sourced.at);
-            if let SourcedEvent::Game(event) = &sourced.event {
-                if let GameEventKind::QuestionOpened { question } = &event.kind {
-                    survey.questions.push(question.question_uuid);
-                }
+            if let SourcedEvent::Game(event) = &sourced.event
+                && let GameEventKind::QuestionOpened { question } = &event.kind
+            {
+                survey.questions.push(question.question_uuid);
             }
         }
         Ok(survey)

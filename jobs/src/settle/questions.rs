@@ -44,10 +44,10 @@ pub fn open(spec: &QuestionSpec, now: Timestamp, rows: &mut Rows) -> Result<(), 
     }
     rows::change_question(rows, id, || QuestionRow::open(spec.clone(), now));
     let stream = spec.stream_uuid.and_then(|stream| rows::stream(rows, stream).cloned());
-    if let Some(stream) = stream {
-        if let Some(row) = rows::change_stream(rows, stream.spec.stream_uuid, || stream) {
-            row.questions.push(id);
-        }
+    if let Some(stream) = stream
+        && let Some(row) = rows::change_stream(rows, stream.spec.stream_uuid, || stream)
+    {
+        row.questions.push(id);
     }
     Ok(())
 }
@@ -92,8 +92,12 @@ fn transition(before: &QuestionRow, kind: &GameEventKind, arrived_at: Timestamp)
     question.version += 1;
     match kind {
         Kind::BettingClosed { .. } => {
-            allow(takes_bets(before), before, kind)?;
-            close(&mut question, arrived_at);
+            // Its timer may have closed it before; the first close stands.
+            let closed = matches!(before.state, QuestionState::Closed | QuestionState::Proposed);
+            allow(takes_bets(before) || closed, before, kind)?;
+            if takes_bets(before) {
+                close(&mut question, arrived_at);
+            }
         }
         Kind::QuestionPaused { .. } => {
             allow(before.state == QuestionState::Open && before.pauses.len() < MAX_PAUSES, before, kind)?;

@@ -10,7 +10,9 @@ pub enum SourceError {
     /// The file could not be opened.
     #[error("{file}: cannot be opened: {source}")]
     Open {
+        /// The file.
         file: String,
+        /// What the system said.
         #[source]
         source: std::io::Error,
     },
@@ -19,8 +21,11 @@ pub enum SourceError {
         "{file}, line {line}: cannot be read: {source}; if it is a compressed file it may be cut short, fetch it again"
     )]
     Read {
+        /// The file.
         file: String,
+        /// The line, counted from 1.
         line: u64,
+        /// What the system said.
         #[source]
         source: std::io::Error,
     },
@@ -28,16 +33,46 @@ pub enum SourceError {
     #[error(
         "{file}, line {line}: the file ends in the middle of this line; fetch it again, or delete the line to replay what is whole"
     )]
-    Truncated { file: String, line: u64 },
+    Truncated {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: u64,
+    },
     /// The line is not the JSON that the format asks for.
     #[error("{file}, line {line}, column {column}: {detail}")]
-    Malformed { file: String, line: u64, column: usize, detail: String },
+    Malformed {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: u64,
+        /// The column.
+        column: usize,
+        /// What is wrong.
+        detail: String,
+    },
     /// A field holds what the format does not allow.
     #[error("{file}, line {line}: {field}: {detail}")]
-    Field { file: String, line: u64, field: String, detail: String },
+    Field {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: u64,
+        /// The field.
+        field: String,
+        /// What is wrong.
+        detail: String,
+    },
     /// A line longer than any real message.
     #[error("{file}, line {line}: longer than {limit} bytes; this is not a newline-delimited stream file")]
-    TooLong { file: String, line: u64, limit: usize },
+    TooLong {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: u64,
+        /// The limit, in bytes.
+        limit: usize,
+    },
 }
 
 /// A field's problem before the file and the line are known: the converters

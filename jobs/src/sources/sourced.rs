@@ -19,13 +19,16 @@ pub struct Sourced {
     /// address for an account or a streamer; the stream's id for the rest. So
     /// everything about one question keeps its order on any number of shards.
     pub partition_key: String,
+    /// The event itself.
     pub event: SourcedEvent,
 }
 
 /// The two kinds of event that sources yield.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SourcedEvent {
+    /// A bet.
     Bet(Bet),
+    /// Anything else; boxed, since it is several times a bet's size.
     Game(Box<GameEvent>),
 }
 

@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
+use arrow::compute::{TakeOptions, take, take_record_batch};
 use arrow::datatypes::{Decimal128Type, Field, UInt8Type, UInt32Type};
 use pipeline::Result;
 use pipeline::tables::RowRef;
@@ -115,16 +115,14 @@ fn shown(rows: &RecordBatch, ask: &Ask) -> Result<RecordBatch> {
 
 fn column(rows: &RecordBatch, field: &Field) -> Result<ArrayRef> {
     match field.name().as_str() {
-        "active" => Ok(Arc::new(
-            codes(rows, "status", |code| Some(code == BetStatus::Accepted.code()))?.collect::<BooleanArray>(),
-        )),
-        "status" => {
-            let name = |code| BetStatus::from_code(code).map(BetStatus::as_str);
-            Ok(Arc::new(codes(rows, "status", name)?.collect::<StringArray>()))
+        "active" => {
+            let active = BetStatus::ALL.iter().map(|status| Some(*status == BetStatus::Accepted));
+            named(rows, "status", &active.collect::<BooleanArray>())
         }
+        "status" => named(rows, "status", &StringArray::from_iter_values(BetStatus::ALL.iter().map(|s| s.as_str()))),
         "reject_reason" => {
-            let name = |code| RejectReason::from_code(code).map(RejectReason::as_str);
-            Ok(Arc::new(codes(rows, "reject_reason", name)?.collect::<StringArray>()))
+            let reasons = RejectReason::ALL.iter().map(|reason| reason.as_str());
+            named(rows, "reject_reason", &StringArray::from_iter_values(reasons))
         }
         "shard" => shards(rows),
         "position" => {
@@ -136,14 +134,11 @@ fn column(rows: &RecordBatch, field: &Field) -> Result<ArrayRef> {
     }
 }
 
-fn codes<'a, T>(
-    rows: &'a RecordBatch,
-    name: &'static str,
-    value: impl Fn(u8) -> Option<T> + 'a,
-) -> Result<impl Iterator<Item = Option<T>> + 'a> {
-    let codes =
-        rows.column_by_name(name).and_then(|c| c.as_primitive_opt::<UInt8Type>()).ok_or_else(|| render::lacks(name))?;
-    Ok(codes.iter().map(move |code| code.and_then(&value)))
+/// What each row's code stands for; `values` are in the order of the codes, which count from 0.
+fn named(rows: &RecordBatch, name: &str, values: &dyn Array) -> Result<ArrayRef> {
+    let codes = rows.column_by_name(name).and_then(|c| c.as_primitive_opt::<UInt8Type>());
+    let codes = codes.ok_or_else(|| render::lacks(name))?;
+    Ok(take(values, codes, Some(TakeOptions { check_bounds: true }))?)
 }
 
 fn shards(rows: &RecordBatch) -> Result<ArrayRef> {

@@ -16,6 +16,8 @@ use rustyline::{Config, Editor};
 
 use editor::SqlHelper;
 
+use super::session::SHOW_TABLES;
+
 /// Statements kept in the history file.
 const HISTORY: usize = 1000;
 
@@ -101,14 +103,10 @@ fn command(line: &str) -> Command {
     match first.to_lowercase().as_str() {
         "help" | "\\?" | "\\h" => Command::Help,
         "quit" | "exit" | "\\q" => Command::Quit,
-        "\\d" | "\\dt" => Command::Run(vec![second.map_or_else(tables, columns)]),
+        "\\d" | "\\dt" => Command::Run(vec![second.map_or_else(|| SHOW_TABLES.to_owned(), columns)]),
         name if name.starts_with('\\') => Command::Unknown(first.to_owned()),
         _ => Command::Run(statements::split(line).0.into_iter().map(str::to_owned).collect()),
     }
-}
-
-fn tables() -> String {
-    "SELECT table_name AS \"table\" FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1".to_owned()
 }
 
 fn columns(table: &str) -> String {

@@ -7,11 +7,13 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use futures::StreamExt;
 use pipeline::window::exact_div;
 
 use super::catalog::Table;
@@ -26,32 +28,57 @@ const MEMORY_BYTES: usize = 512 << 20;
 const PARTITIONS: usize = 2;
 /// Rows of a batch, at most.
 pub const BATCH_ROWS: usize = 8192;
+/// Batches computed ahead of who reads them.
+const AHEAD_BATCHES: usize = 2;
 /// Longest query. A list of ten thousand ids takes 400 KB.
 const MAX_BYTES: usize = 1 << 20;
-/// Stack of every thread that plans or runs queries, in bytes: [`MAX_OPERATORS`] take under 8 MiB.
+/// Operators of a query, at most: a chain of them is as deep a tree, and the planner goes down it
+/// by recursion. Lists of values do not count.
+const MAX_OPERATORS: usize = 300;
+/// Stack of every thread that plans or runs queries, in bytes. The planner, compiled for a quick
+/// build, takes up to 27 KB an operator (measured), so [`MAX_OPERATORS`] take about 8 MiB; a stack
+/// that overflows takes the process with it.
 pub const STACK_BYTES: usize = 16 << 20;
-/// Operators of a query, at most. The planner goes down chains of operators by recursion, and it is
-/// compiled for a quick build, so each takes some 30 KiB of [`STACK_BYTES`]; beyond that the process
-/// would die. Lists of values (`IN (…)`) do not count.
-const MAX_OPERATORS: usize = 200;
+
+/// What `SHOW TABLES` means here: our tables by name, without the planner's own.
+pub const SHOW_TABLES: &str =
+    "SELECT table_name AS \"table\" FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1";
 
 /// Runs one reading statement on the node as it is now.
 ///
-/// Nothing is read before the stream is polled; dropping the stream ends the query.
+/// A few batches at most are computed ahead of the reader; dropping the stream ends the query.
 ///
 /// # Errors
 /// See [`SqlError`]. Errors met while streaming come through the stream; `SqlError::from` explains
 /// them as well.
 pub async fn query(node: &Node, sql: &str) -> Result<(SchemaRef, SendableRecordBatchStream), SqlError> {
+    let shows_tables = sql.trim().trim_end_matches(';').to_lowercase().split_whitespace().eq(["show", "tables"]);
+    let sql = if shows_tables { SHOW_TABLES } else { sql };
     let statement = parse(sql)?;
     let context = open(node)?;
     let explain = |error| SqlError::of(error, sql);
     let plan = context.state().statement_to_plan(statement).await.map_err(explain)?;
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    read_only.verify_plan(&plan).map_err(|_| SqlError::ReadOnly(first_word(sql)))?;
+    read_only.verify_plan(&plan).map_err(|_| SqlError::ReadOnly(format!("writing with {}", verb(sql))))?;
     let frame = context.execute_logical_plan(plan).await.map_err(explain)?;
     let stream = frame.execute_stream().await.map_err(explain)?;
-    Ok((stream.schema(), stream))
+    Ok((stream.schema(), apart(stream)))
+}
+
+/// Drives a stream on a task of its own: an operator that works for seconds between two batches
+/// then holds up that task and not the caller, who may drop the stream meanwhile.
+fn apart(mut stream: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let mut driven = RecordBatchReceiverStream::builder(stream.schema(), AHEAD_BATCHES);
+    let sender = driven.tx();
+    driven.spawn(async move {
+        while let Some(batch) = stream.next().await {
+            if sender.send(batch).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    driven.build()
 }
 
 /// A session of its own for each query, over one view.
@@ -81,7 +108,7 @@ fn parse(sql: &str) -> Result<Statement, SqlError> {
     match (statements.pop_front(), statements.len()) {
         (None, _) => Err(SqlError::Statements(0)),
         (Some(statement), 0) if reads(&statement) => Ok(statement),
-        (Some(_), 0) => Err(SqlError::ReadOnly(first_word(sql))),
+        (Some(_), 0) => Err(SqlError::ReadOnly(verb(sql))),
         (Some(_), more) => Err(SqlError::Statements(more + 1)),
     }
 }
@@ -121,22 +148,24 @@ fn check_size(sql: &str) -> Result<(), SqlError> {
     Ok(())
 }
 
-/// What makes the tree of a query deeper.
+/// Whether a token makes the tree of a query deeper: all do that are not names, values and what
+/// stands between them. (Parentheses are counted by the parser, which takes fifty.)
 fn is_operator(token: &Token) -> bool {
-    const DEEPER: [&str; 9] = ["AND", "OR", "NOT", "UNION", "INTERSECT", "EXCEPT", "JOIN", "WHEN", "IS"];
+    const DEEPER: [&str; 12] =
+        ["AND", "OR", "NOT", "UNION", "INTERSECT", "EXCEPT", "JOIN", "WHEN", "IS", "LIKE", "BETWEEN", "AT"];
     match token {
         Token::Word(word) => {
             word.quote_style.is_none() && DEEPER.iter().any(|name| word.value.eq_ignore_ascii_case(name))
         }
-        Token::Plus | Token::Minus | Token::Mul | Token::Div | Token::Mod | Token::StringConcat => true,
-        Token::Pipe | Token::Ampersand | Token::Caret | Token::DoubleColon | Token::ExclamationMark | Token::Tilde => {
-            true
-        }
-        _ => false,
+        Token::Whitespace(_) | Token::Number(..) | Token::SingleQuotedString(_) | Token::Comma => false,
+        Token::LParen | Token::RParen | Token::Period | Token::SemiColon | Token::EOF => false,
+        _ => true,
     }
 }
 
-fn first_word(sql: &str) -> String {
-    let word = sql.trim_start().split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
-    word.chars().take(20).collect::<String>().to_uppercase()
+/// What a statement does, for errors: its first word, or the first one that is explained.
+fn verb(sql: &str) -> String {
+    let mut words = sql.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_uppercase);
+    let verb = words.find(|word| !["EXPLAIN", "ANALYZE", "VERBOSE"].contains(&word.as_str()));
+    verb.unwrap_or_default().chars().take(20).collect()
 }

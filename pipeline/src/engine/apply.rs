@@ -49,11 +49,25 @@ struct Known {
     fresh: bool,
 }
 
+/// The facts that one input's decisions leave.
+struct Kept<F> {
+    /// New ones, in order.
+    new: Vec<F>,
+    /// Stored ones that changed.
+    amended: Vec<(RowRef, F)>,
+}
+
+impl<F> Default for Kept<F> {
+    fn default() -> Self {
+        Kept { new: Vec::new(), amended: Vec::new() }
+    }
+}
+
 /// What a run of records adds up to.
 struct Run<F> {
     known: HashMap<(usize, [u8; 16]), Known>,
-    /// For each input: new facts in order, and stored facts that changed.
-    facts: Vec<(Vec<F>, Vec<(RowRef, F)>)>,
+    /// What each input's decisions leave.
+    facts: Vec<Kept<F>>,
     effects: Effects,
     dead: Vec<DeadLetter>,
     duplicates: u64,
@@ -187,12 +201,13 @@ impl<J: Job> Applier<J> {
             }
         }
         self.load_rows(keys).await?;
-        let facts = inputs.iter().map(|_| (Vec::new(), Vec::new())).collect();
+        let facts = inputs.iter().map(|_| Kept::default()).collect();
         Ok(Run { known, facts, effects: Effects::default(), dead: Vec::new(), duplicates: 0, limit, applied: 0 })
     }
 
     async fn load_rows(&mut self, keys: Vec<J::Key>) -> Result<()> {
-        let mut missing: BTreeMap<&'static str, (Vec<J::Key>, Vec<Vec<u8>>)> = BTreeMap::new();
+        // By table: the keys, and where each is stored.
+        let mut missing = BTreeMap::<&'static str, (Vec<J::Key>, Vec<_>)>::new();
         for key in keys {
             if !self.rows.knows(&key) {
                 let (table, at) = self.job.locate(&key);
@@ -266,7 +281,7 @@ impl<J: Job> Applier<J> {
         for (number, (input, claims)) in inputs.into_iter().zip(&mut claims).enumerate() {
             // Sorted keys go into the store's index faster.
             claims.sort_unstable_by_key(|claim| claim.key);
-            let (facts, amended) = std::mem::take(&mut run.facts[number]);
+            let Kept { new: facts, amended } = std::mem::take(&mut run.facts[number]);
             if claims.is_empty() {
                 continue;
             }
@@ -357,8 +372,8 @@ impl<J: Job> Applier<J> {
 }
 
 /// Keeps a fact and says where it stands: over an earlier one, or as the next row.
-fn keep<F>(facts: &mut (Vec<F>, Vec<(RowRef, F)>), fact: Option<F>, earlier: FactPlace) -> FactPlace {
-    let (new, amended) = facts;
+fn keep<F>(facts: &mut Kept<F>, fact: Option<F>, earlier: FactPlace) -> FactPlace {
+    let Kept { new, amended } = facts;
     match (fact, earlier) {
         (None, earlier) => earlier,
         (Some(fact), FactPlace::Stored(at)) => {

@@ -75,6 +75,7 @@ struct Match {
 type Identity = (i64, String, String, String, String);
 
 impl Replay {
+    /// The moments of an opened incidents file.
     pub fn new(input: Input) -> Self {
         Self {
             input,

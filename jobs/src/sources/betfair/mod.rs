@@ -70,6 +70,7 @@ pub struct Replay {
 }
 
 impl Replay {
+    /// The events of an opened market file.
     pub fn new(input: Input) -> Self {
         Self { input, converter: Converter::default(), queue: VecDeque::new(), ended: false }
     }

@@ -186,8 +186,8 @@ fn a_removed_runner_stays_void() {
         &[
             message(0, &[open("1.1")]),
             message(1, &[volume("1.1", 7, "[[1.5,10]]")]),
-            message(2, &[removed.clone()]),
-            message(3, &[removed.clone()]),
+            message(2, std::slice::from_ref(&removed)),
+            message(3, std::slice::from_ref(&removed)),
             message(4, &[open("1.1")]),
             message(5, &[volume("1.1", 3, "[[1.5,10]]")]),
             message(6, &[removed]),

@@ -92,7 +92,7 @@ impl Defect {
     /// The defect of the `number`-th bad line. The first is oversized, so that
     /// every kind is among the first seven.
     pub(super) fn of(number: u64) -> Self {
-        if number % OVERSIZED_EVERY == 0 {
+        if number.is_multiple_of(OVERSIZED_EVERY) {
             return Self::Oversized;
         }
         match number % 6 {

@@ -37,6 +37,7 @@ pub struct Line {
     pub stream: &'static str,
     /// Arrival time; never decreases from one line to the next.
     pub at: Timestamp,
+    /// Keeps what concerns one question, or one account, in one order.
     pub partition_key: String,
     /// JSON without a newline, or what a [`Defect`] makes of it.
     pub bytes: Vec<u8>,

@@ -20,12 +20,15 @@ pub struct Params {
     pub count: u64,
     /// Other seeds give other ids, other bettors and another history.
     pub seed: u64,
+    /// Questions that bets are spread over.
     pub questions: u32,
+    /// People who bet.
     pub bettors: u32,
     /// When the first line arrives. A match day begins at its midnight (UTC).
     pub start: Timestamp,
     /// Over how long the bets arrive; a match day is 24 hours whatever is here.
     pub duration_ms: u64,
+    /// Shares of lines that are not as they should be.
     pub defects: Defects,
 }
 
@@ -33,10 +36,23 @@ pub struct Params {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ParamsError {
     #[error("{name} is {value}; choose 1 to {most}")]
-    Count { name: &'static str, value: u32, most: u32 },
+    /// A count is out of range.
+    Count {
+        /// Which.
+        name: &'static str,
+        /// What was asked for.
+        value: u32,
+        /// The most there may be.
+        most: u32,
+    },
     #[error("the shares of bad lines add up to {sum} in a million; they cannot be more than all lines")]
-    Shares { sum: u64 },
+    /// The shares add up to more than everything.
+    Shares {
+        /// In a million.
+        sum: u64,
+    },
     #[error("the span ends after the year 9999; choose an earlier start or a shorter duration")]
+    /// The span leaves the range of times.
     Span,
 }
 

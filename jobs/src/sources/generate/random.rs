@@ -31,11 +31,6 @@ impl Random {
     pub fn below(&mut self, bound: u64) -> u64 {
         scale(self.next(), bound)
     }
-
-    /// True in `share` of a million draws.
-    pub fn chance_ppm(&mut self, share: u32) -> bool {
-        self.below(1_000_000) < u64::from(share)
-    }
 }
 
 /// Number `index` of the hash stream `key`.

@@ -58,6 +58,11 @@ impl BodyWriter {
         self.count
     }
 
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
     /// Whether the block should be closed before another record.
     pub fn is_full(&self) -> bool {
         self.count >= MAX_RECORDS || self.body.len() >= MAX_BODY_BYTES

@@ -1,6 +1,6 @@
 //! What a query may say, and what a plan tells of itself.
 
-use datafusion::arrow::array::{Array, RecordBatch};
+use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::{LENGTH_MS, QUERY, Reading, batch, plan, readings, schema, spec};

@@ -108,7 +108,8 @@ fn each_bet_ends_where_it_should() {
     lines.extend(refused.iter().map(|(line, _)| line.clone()));
     let oversized = format!("{{\"memo\":\"{}\"}}", "x".repeat(1 << 20));
     lines.push(oversized);
-    let produced = oddsmill(dir.path(), &["produce", "bets", "--raw"], lines.join("\n").as_bytes());
+    let produced =
+        oddsmill(dir.path(), &["produce", "bets", "--raw", "--key", "one-shard"], lines.join("\n").as_bytes());
     assert_eq!(produced.status.code(), Some(3), "the log refuses the oversized line");
     let told = String::from_utf8_lossy(&produced.stderr).into_owned();
     assert!(told.contains(&format!("line {}", lines.len())) && told.contains("over the limit"), "{told}");

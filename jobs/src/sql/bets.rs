@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
 use arrow::compute::{TakeOptions, take, take_record_batch};
 use arrow::datatypes::{Decimal128Type, Field, UInt8Type, UInt32Type};
 use pipeline::Result;

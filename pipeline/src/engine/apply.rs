@@ -98,6 +98,8 @@ impl<J: Job> Applier<J> {
             let applied = self.apply_run(rest).await?;
             rest = &rest[applied..];
         }
+        // One fsync a batch: what a batch did is durable before the next one is taken.
+        self.ports.tables.sync().await?;
         self.rows.age();
         self.shared.set_next_due(self.timers.next_due());
         let metrics = &self.ports.metrics;

@@ -60,6 +60,16 @@ fn fetch(dir: &Path) -> Result<(), String> {
     }
 }
 
+/// The project's folder: of this run, since a test compiled in another clone may be run here from a
+/// shared target folder.
+///
+/// # Panics
+/// Outside `cargo test`.
+pub fn project_dir() -> PathBuf {
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo says where the package is");
+    Path::new(&package).join("..")
+}
+
 /// The folder that this build writes to: where the test's own executable is, two up.
 pub fn target_dir() -> PathBuf {
     let exe = std::env::current_exe().unwrap_or_default();
@@ -78,7 +88,7 @@ pub fn binary() -> &'static Path {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut build = Command::new(cargo);
         build.args(["build", "--release", "--workspace", "--bin", "oddsmill", "--quiet", "--target-dir"]).arg(&target);
-        let built = build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).status();
+        let built = build.current_dir(project_dir()).status();
         assert!(built.is_ok_and(|status| status.success()), "cargo could not build the oddsmill binary");
         target.join("release").join(format!("oddsmill{}", std::env::consts::EXE_SUFFIX))
     })

@@ -21,7 +21,7 @@ const OURS: [&str; 4] = ["schemas", "pipeline", "jobs", "models"];
 const BETTING_WORDS: [&str; 5] = ["bettor", "stake", "odds_", "question", "payout"];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+    tests::fixture::project_dir()
 }
 
 fn sources(dir: &Path, out: &mut Vec<(String, String)>) {

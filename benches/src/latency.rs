@@ -36,6 +36,8 @@ pub fn run(work: &Work, rate: u64, seconds: u64) {
     let first_bet = first_bet.unwrap();
     let question = field(&first_bet.bytes, "question_uuid");
     runtime.block_on(async {
+        // Questions and accounts first: the measurement is of bets.
+        node.start(true).task.await.unwrap().unwrap();
         let running = node.start(false);
         let prober = node.clone();
         let probing = std::thread::spawn(move || probe(&prober, &question, seconds));

@@ -19,6 +19,10 @@ mod usage;
 
 use jobs::sources::generate::{Bets, Defects, Params};
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What is generated: 250-byte JSON bets over a span of event time.
 #[derive(Debug, Clone)]
 pub struct Work {
@@ -27,9 +31,22 @@ pub struct Work {
     pub bettors: u32,
     /// Event time covered; windows close on the way.
     pub hours: u64,
+    /// Records of a batch, at most.
+    pub batch: u64,
+    /// The buffer's limit, in MiB.
+    pub buffer: u64,
 }
 
 impl Work {
+    /// The work as this program's arguments.
+    pub fn arguments(&self) -> [String; 8] {
+        let Work { count, questions, bettors, hours, .. } = self;
+        let pairs =
+            [("count", *count), ("questions", (*questions).into()), ("bettors", (*bettors).into()), ("hours", *hours)];
+        let mut arguments = pairs.into_iter().flat_map(|(name, value)| [format!("--{name}"), value.to_string()]);
+        std::array::from_fn(|_| arguments.next().unwrap())
+    }
+
     pub fn lines(&self) -> Bets {
         let defects = Defects { out_of_order: 10_000, ..Defects::default() };
         Bets::new(Params {
@@ -67,13 +84,19 @@ fn main() {
         questions: number("--questions", 10_000) as u32,
         bettors: number("--bettors", 200_000) as u32,
         hours: number("--hours", 1),
+        batch: number("--batch", 16_384),
+        buffer: number("--buffer", 48),
     };
     let peer = number("--peer", 1_000_000);
     match verb.as_str() {
         "throughput" => throughput(&work, number("--runs", 3), peer),
+        "fill" => {
+            let at = options.iter().position(|option| option == "--dir").expect("--dir DIR");
+            ours::fill(std::path::Path::new(&options[at + 1]), &work);
+        }
         "latency" => latency::run(&work, number("--rate", 50_000), number("--seconds", 20)),
         _ => eprintln!(
-            "usage: throughput [--count N] [--runs N] [--peer N] | latency [--rate N] [--seconds N]\nboth: [--questions N] [--bettors N] [--hours N]"
+            "usage: throughput [--count N] [--runs N] [--peer N] [--batch N] [--buffer MIB] | latency [--rate N] [--seconds N]\nboth: [--questions N] [--bettors N] [--hours N]"
         ),
     }
 }

@@ -1,5 +1,8 @@
 //! Our side: the log is filled first, then the betting loop drains it.
 
+use std::path::Path;
+use std::process::Command;
+
 use jobs::bets::odds;
 use jobs::node::{Node, NodeOptions};
 use pipeline::record::Append;
@@ -18,12 +21,13 @@ const CHUNK: usize = 4096;
 pub fn run(work: &Work) -> (Report, Answer) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let dir = tempfile::tempdir_in(".").unwrap();
-    let options = NodeOptions { data_dir: Some(dir.path().into()), notify: false, ..NodeOptions::default() };
+    // Another process fills the log, so that reading starts cold, as after a restart.
+    let program = std::env::current_exe().unwrap();
+    let filled = Command::new(program).arg("fill").args(work.arguments()).arg("--dir").arg(dir.path()).status();
+    assert!(filled.unwrap().success(), "the log could not be filled");
     let clock = Clock::manual(Arrival(0));
-    let node = Node::open(options, clock.clone()).unwrap();
-    let last = fill(&node, work);
-    // Reading starts cold, as after a restart.
-    clock.advance_to(Arrival(last + 3_600_000));
+    let node = open(dir.path(), clock.clone(), work);
+    clock.advance_to(Arrival(runtime.block_on(node.high_water()).unwrap().0 + 3_600_000));
     runtime.block_on(async {
         let meter = Meter::start();
         node.start(true).task.await.unwrap().unwrap();
@@ -33,9 +37,16 @@ pub fn run(work: &Work) -> (Report, Answer) {
     })
 }
 
-/// Appends every line at its own time; returns the last one's.
-pub fn fill(node: &Node, work: &Work) -> i64 {
-    let mut last = 0;
+fn open(dir: &Path, clock: Clock, work: &Work) -> Node {
+    let (batch_records, buffer_bytes) = (work.batch as usize, (work.buffer as usize) << 20);
+    let data_dir = Some(dir.into());
+    let options = NodeOptions { data_dir, notify: false, batch_records, buffer_bytes, ..NodeOptions::default() };
+    Node::open(options, clock).unwrap()
+}
+
+/// Appends every line at its own time to the log of a directory.
+pub fn fill(dir: &Path, work: &Work) {
+    let node = open(dir, Clock::manual(Arrival(0)), work);
     let mut chunk: Vec<Append> = Vec::with_capacity(CHUNK);
     let mut stream = "game-events";
     for line in work.lines() {
@@ -44,11 +55,10 @@ pub fn fill(node: &Node, work: &Work) -> i64 {
             chunk.clear();
             stream = line.stream;
         }
-        last = line.at.millis();
-        chunk.push(Append::new(line.partition_key, line.bytes).arrived(Arrival(last)));
+        let at = Arrival(line.at.millis());
+        chunk.push(Append::new(line.partition_key, line.bytes).arrived(at));
     }
     node.log.append(stream, &chunk).unwrap();
-    last
 }
 
 async fn answer(node: &Node) -> Answer {

@@ -40,6 +40,8 @@ pub struct NodeOptions {
     pub export: bool,
     /// Records of a batch, at most.
     pub batch_records: usize,
+    /// Bytes of small rows that are merged into the trees together.
+    pub buffer_bytes: usize,
 }
 
 impl Default for NodeOptions {
@@ -54,6 +56,7 @@ impl Default for NodeOptions {
             notify: true,
             export: true,
             batch_records: LoopOptions::new(betting::LOOP).batch_records,
+            buffer_bytes: StoreOptions::default().buffer_bytes,
         }
     }
 }
@@ -93,7 +96,8 @@ impl Node {
 
     /// The same, with the faults a test asks for.
     pub fn open_with(options: NodeOptions, clock: Clock, faults: Faults) -> Result<Node> {
-        let store_options = StoreOptions { durability: options.durability, ..StoreOptions::default() };
+        let (durability, buffer_bytes) = (options.durability, options.buffer_bytes);
+        let store_options = StoreOptions { durability, buffer_bytes, ..StoreOptions::default() };
         let store = match &options.data_dir {
             Some(dir) => Store::open(dir, store_options)?,
             None => Store::ephemeral(store_options)?,
@@ -104,7 +108,7 @@ impl Node {
         }
         let bets = betting::bets_table();
         let windows = vec![odds::settings(bets.schema.clone(), options.disorder_ms, options.lateness_ms)?];
-        let tables = EmbeddedTables::new(store, log.clone());
+        let tables = EmbeddedTables::open(store, log.clone(), faults.clone())?;
         let options = Arc::new(options);
         Ok(Node { log, tables, clock, metrics: Metrics::default(), bets, windows, options, faults })
     }

@@ -128,12 +128,12 @@ impl Drive<'_> {
     }
 
     async fn rejected_bets(&mut self) -> Result<()> {
-        let (tables, snapshot) = (&self.node.tables, self.node.tables.snapshot());
+        let (tables, view) = (&self.node.tables, self.node.tables.view());
         let facts = tables.facts(self.node.bets.name)?;
         let mut block = 0;
         let end = facts.next_block()?;
         while block < end {
-            if let Some(rows) = facts.block(&snapshot, &self.node.bets, block)? {
+            if let Some(rows) = facts.block(&view, &self.node.bets, block)? {
                 for (shard, position) in unknown_questions(&rows)? {
                     self.bet(shard, position).await?;
                 }

@@ -22,6 +22,8 @@ pub enum CrashPoint {
     BeforeCommit,
     /// The commit is written, perhaps not yet synced to the disk.
     AfterCommit,
+    /// Buffered rows are in their trees, the runs they came in are not removed.
+    AfterMerge,
     /// A window's Parquet file is in place, its closing commit is not.
     AfterExport,
     /// A timer's effects are applied in memory, not yet committed.
@@ -32,13 +34,14 @@ pub enum CrashPoint {
 
 impl CrashPoint {
     /// Every point, in the order of the loop.
-    pub const ALL: [CrashPoint; 8] = [
+    pub const ALL: [CrashPoint; 9] = [
         CrashPoint::AfterSourceAppend,
         CrashPoint::AfterRead,
         CrashPoint::AfterApply,
         CrashPoint::AfterPartials,
         CrashPoint::BeforeCommit,
         CrashPoint::AfterCommit,
+        CrashPoint::AfterMerge,
         CrashPoint::AfterExport,
         CrashPoint::AfterTick,
     ];

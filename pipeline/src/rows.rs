@@ -12,7 +12,8 @@ use hashbrown::HashMap;
 const GENERATION_ROWS: usize = 150_000;
 
 struct Slot<R> {
-    row: Option<R>,
+    /// Boxed: the map has room for twice as many slots as rows.
+    row: Option<Box<R>>,
     changed: bool,
 }
 
@@ -46,12 +47,12 @@ impl<K: Clone + Eq + Hash, R> Rows<K, R> {
 
     /// Takes in what the store holds under a key.
     pub fn load(&mut self, key: K, row: Option<R>) {
-        self.young.insert(key, Slot { row, changed: false });
+        self.young.insert(key, Slot { row: row.map(Box::new), changed: false });
     }
 
     /// The row under a key, if there is one.
     pub fn get(&self, key: &K) -> Option<&R> {
-        self.young.get(key).and_then(|slot| slot.row.as_ref())
+        self.young.get(key).and_then(|slot| slot.row.as_deref())
     }
 
     /// The row under a key, to change it; `create` makes one where there is none.
@@ -61,7 +62,7 @@ impl<K: Clone + Eq + Hash, R> Rows<K, R> {
             slot.changed = true;
             self.changed.push(key);
         }
-        slot.row.get_or_insert_with(create)
+        slot.row.get_or_insert_with(|| Box::new(create()))
     }
 
     /// Hands out every changed row, in the order of first change, and counts it as stored.

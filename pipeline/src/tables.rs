@@ -91,7 +91,7 @@ pub struct FactsWrite {
     pub table: Arc<FactTable>,
     /// The new rows, in the order decided; may be empty.
     pub rows: RecordBatch,
-    /// Decisions, of new facts and of events that leave none.
+    /// Decisions, of new facts and of events that leave none; by ascending key, each once.
     pub claims: Vec<ClaimWrite>,
     /// Stored facts that changed, each with its new row (a batch of one).
     pub amended: Vec<(RowRef, RecordBatch)>,
@@ -147,7 +147,7 @@ impl Tables {
     /// Reads rows by key, in the order asked for.
     pub async fn get(&self, table: &str, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
         match self {
-            Tables::Embedded(tables) => keys.iter().map(|key| tables.get(table, key)).collect(),
+            Tables::Embedded(tables) => tables.get_all(table, keys),
         }
     }
 

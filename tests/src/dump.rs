@@ -43,9 +43,9 @@ pub fn dump(node: &Node) -> Result<String> {
 
 /// The rows of `bets` in the order decided; blocks depend on batches and are left out.
 fn bets(node: &Node, out: &mut String) -> Result<()> {
-    let snapshot = node.tables.snapshot();
+    let view = node.tables.view();
     let facts = node.tables.facts(node.bets.name)?;
-    for block in facts.blocks(&snapshot, &node.bets) {
+    for block in facts.blocks(&view, &node.bets) {
         let (_, rows) = block?;
         let text = pretty_format_batches(&[rows])?.to_string();
         for line in text.lines().skip(3).filter(|line| line.starts_with('|')) {

@@ -9,11 +9,13 @@ use tests::drive::{self, Feed};
 use tests::dump::{difference, dump};
 
 fn options(dir: &std::path::Path, batch_records: usize) -> NodeOptions {
-    // The disk is not what is tested here; a killed process keeps what the system has.
+    // The disk is not what is tested here; a killed process keeps what the system has. A small
+    // buffer is merged every few batches.
     NodeOptions {
         data_dir: Some(dir.to_path_buf()),
         durability: Durability::Os,
         batch_records,
+        buffer_bytes: 32 << 10,
         ..NodeOptions::default()
     }
 }

@@ -152,6 +152,7 @@ impl Config {
             notify: self.notify,
             export: self.parquet,
             batch_records: self.batch_records,
+            ..NodeOptions::default()
         }
     }
 }

@@ -38,7 +38,7 @@ impl View {
 
     /// A block of bets; nothing after the last one.
     pub fn block(&self, number: u64) -> Result<Option<RecordBatch>> {
-        self.tables.block(&self.tables.snapshot(), &self.node.bets, number)
+        self.tables.block(&self.tables.view(), &self.node.bets, number)
     }
 
     /// How many blocks of bets to look for; the last ones may be newer than the view.
@@ -48,7 +48,7 @@ impl View {
 
     /// Where the bets with an index key stand, newest first.
     pub fn find(&self, index: &str, key: &[u8], limit: usize) -> Result<Vec<RowRef>> {
-        self.tables.find(&self.tables.snapshot(), &self.node.bets, index, key, limit)
+        self.tables.find(&self.tables.view(), &self.node.bets, index, key, limit)
     }
 }
 

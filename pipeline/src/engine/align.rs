@@ -16,7 +16,7 @@ use crate::clock::Arrival;
 use crate::dead_letter::Reject;
 use crate::error::Result;
 use crate::fault::{Bug, CrashPoint};
-use crate::job::{Input, Job};
+use crate::job::{DecisionKey, Input, Job};
 use crate::log::Log;
 use crate::metrics::Metric;
 use crate::record::{Position, Record};
@@ -38,8 +38,8 @@ pub struct Entry<E> {
     pub effective: Arrival,
     /// The record.
     pub record: Record,
-    /// The event in it.
-    pub event: std::result::Result<E, Reject>,
+    /// The event in it, and the decision it asks for.
+    pub event: std::result::Result<(DecisionKey, E), Reject>,
 }
 
 /// Records in order, and how far in time they reach.
@@ -177,7 +177,8 @@ impl<J: Job> Reader<J> {
 
     /// The next records in order that arrived before `barrier`, as many as make a batch.
     async fn next_batch(&mut self, barrier: Arrival) -> Result<Batch<J::Event>> {
-        let mut entries = Vec::new();
+        let waiting: usize = self.cursors.iter().map(|cursor| cursor.queue.len()).sum();
+        let mut entries = Vec::with_capacity(waiting.min(self.batch_records));
         let mut bytes = 0;
         while entries.len() < self.batch_records && bytes < self.batch_bytes {
             self.fill().await?;
@@ -188,7 +189,7 @@ impl<J: Job> Reader<J> {
             cursor.after = record.position;
             let (input, shard) = (cursor.input, cursor.shard);
             bytes += record.data.len();
-            let event = self.job.decode(input, &record.data);
+            let event = self.job.decode(input, &record.data).map(|event| (self.job.decision(&event), event));
             entries.push(Entry { input, shard, effective, record, event });
         }
         // An empty queue says nothing about the frontier until its shard was asked again.

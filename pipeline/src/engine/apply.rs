@@ -1,60 +1,73 @@
-//! Applying: runs of records and timers, each committed whole.
+//! Applying: records decided in order against the rows in memory, a run at a time.
 //!
-//! A batch is cut where a timer is due and where a window may close, so that nothing depends on
-//! how records were batched. Within a run every record is decided in order against the rows in
-//! memory; then the run's facts go through the windows, and one commit carries everything.
+//! A batch is cut into runs where a timer is due and where a window may close, so that nothing
+//! depends on how records were batched. While one run is written ([`super::write`]) the next one
+//! is applied; whatever needs what the earlier run wrote (a timer that may be due, a decision it
+//! made) waits for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::compute::{concat_batches, filter_record_batch};
 use hashbrown::HashMap;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use super::align::{Batch, Entry};
-use super::checkpoint::{self, Checkpoint};
-use super::timers::{Timer, Timers};
+use super::checkpoint::Checkpoint;
+use super::timers::{Owner, Timer};
+use super::write::Writer;
 use super::{LoopOptions, Ports, Shared};
 use crate::clock::Arrival;
 use crate::dead_letter::{DeadLetter, Reject};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fault::{Bug, CrashPoint};
-use crate::job::{At, DecisionKey, Effects, Job, Sealed};
+use crate::job::{At, DecisionKey, Effects, Job};
 use crate::metrics::Metric;
 use crate::rows::Rows;
-use crate::tables::{ClaimWrite, Commit, FactPlace, FactsWrite, RowRef, system};
-use crate::window::tumbling::Windows;
-
-/// First byte of a timer's key: whose it is.
-const OF_WINDOW: u8 = 0;
-const OF_JOB: u8 = 1;
+use crate::shard::ShardId;
+use crate::tables::{Commit, FactPlace, RowRef};
+use crate::window::tumbling::WindowSettings;
 
 /// The applying half of a loop.
 pub struct Applier<J: Job> {
     job: Arc<J>,
     ports: Ports,
-    name: &'static str,
     rows: Rows<J::Key, J::Row>,
-    timers: Timers,
-    windows: Windows,
-    shared: Arc<Shared>,
+    windows: Vec<WindowSettings>,
+    writer: Stage<J>,
+    /// The decisions of the run that is being written.
+    unwritten: Arc<Decisions>,
+    /// Nothing is due before this, whatever the run being written sets.
+    quiet_until: Arrival,
 }
+
+/// Where the writer is.
+enum Stage<J: Job> {
+    Idle(Box<Writer<J>>),
+    Writing(JoinHandle<(Box<Writer<J>>, Result<()>)>),
+    /// It failed before; nothing more may be written.
+    Failed,
+}
+
+/// Decisions by input and key, as known while a run is applied.
+pub(super) type Decisions = HashMap<(usize, [u8; 16]), Known>;
 
 /// A decision as known while a run is applied.
 #[derive(Clone, Copy)]
-struct Known {
-    fingerprint: u64,
-    open: bool,
-    fact: FactPlace,
+pub(super) struct Known {
+    pub fingerprint: u64,
+    pub open: bool,
+    pub fact: FactPlace,
     /// Whether this run made it, so that it must be written.
-    fresh: bool,
+    pub fresh: bool,
 }
 
 /// The facts that one input's decisions leave.
-struct Kept<F> {
+pub(super) struct Kept<F> {
     /// New ones, in order.
-    new: Vec<F>,
+    pub new: Vec<F>,
     /// Stored ones that changed.
-    amended: Vec<(RowRef, F)>,
+    pub amended: Vec<(RowRef, F)>,
 }
 
 impl<F> Default for Kept<F> {
@@ -63,30 +76,50 @@ impl<F> Default for Kept<F> {
     }
 }
 
-/// What a run of records adds up to.
-struct Run<F> {
-    known: HashMap<(usize, [u8; 16]), Known>,
+/// What a run of records adds up to, ready to be written.
+pub(super) struct Run<F> {
+    pub known: Arc<Decisions>,
     /// What each input's decisions leave.
+    pub facts: Vec<Kept<F>>,
+    pub effects: Effects,
+    pub dead: Vec<DeadLetter>,
+    /// Changed rows, encoded.
+    pub rows: Commit,
+    /// How far each shard is applied.
+    pub checkpoints: BTreeMap<(usize, ShardId), Checkpoint>,
+    /// The effective arrival of its first record, and of its last.
+    pub span: (Arrival, Arrival),
+}
+
+/// A run while its records are applied.
+struct Open<F> {
+    known: Decisions,
     facts: Vec<Kept<F>>,
     effects: Effects,
     dead: Vec<DeadLetter>,
     duplicates: u64,
     /// Records that arrived at or after this belong to the next run.
     limit: Arrival,
-    /// How many records were applied.
-    applied: usize,
 }
 
 impl<J: Job> Applier<J> {
     /// Loads timers and open windows.
     pub(super) async fn load(job: Arc<J>, ports: Ports, options: &LoopOptions, shared: Arc<Shared>) -> Result<Self> {
-        let timers = Timers::load(&ports.tables, options.name).await?;
-        let windows = Windows::load(&ports, options.windows.clone(), options.export_dir.clone()).await?;
-        shared.set_next_due(timers.next_due());
-        Ok(Applier { job, ports, name: options.name, rows: Rows::default(), timers, windows, shared })
+        let writer = Box::new(Writer::load(job.clone(), ports.clone(), options, shared).await?);
+        let quiet_until = writer.next_due();
+        Ok(Applier {
+            job,
+            ports,
+            rows: Rows::default(),
+            windows: options.windows.clone(),
+            writer: Stage::Idle(writer),
+            unwritten: Arc::default(),
+            quiet_until,
+        })
     }
 
-    /// Applies a batch: its records in order, and every timer that is due between them.
+    /// Applies a batch: its records in order, and every timer that is due between them. Its last
+    /// run may still be being written when this returns.
     pub(super) async fn take(&mut self, batch: Batch<J::Event>) -> Result<()> {
         let mut rest = &batch.entries[..];
         loop {
@@ -98,94 +131,104 @@ impl<J: Job> Applier<J> {
             let applied = self.apply_run(rest).await?;
             rest = &rest[applied..];
         }
-        // One fsync a batch: what a batch did is durable before the next one is taken.
-        self.ports.tables.sync().await?;
         self.rows.age();
-        self.shared.set_next_due(self.timers.next_due());
-        let metrics = &self.ports.metrics;
-        metrics.set(Metric::EngineFrontier, u64::try_from(batch.frontier.0).unwrap_or(0));
-        metrics.set(Metric::WindowOpen, self.windows.open_count() as u64);
+        let frontier = u64::try_from(batch.frontier.0).unwrap_or(0);
+        self.ports.metrics.set(Metric::EngineFrontier, frontier);
         Ok(())
+    }
+
+    /// Waits until everything taken is written.
+    pub(super) async fn finish(&mut self) -> Result<()> {
+        self.idle().await.map(|_| ())
+    }
+
+    /// Waits for the run that is being written, if any.
+    async fn idle(&mut self) -> Result<&mut Writer<J>> {
+        if let Stage::Writing(writing) = &mut self.writer {
+            let (writer, outcome) =
+                writing.await.map_err(|error| Error::Fatal(format!("writing a run failed: {error}")))?;
+            self.writer = Stage::Failed;
+            outcome?;
+            self.unwritten = Arc::default();
+            self.writer = Stage::Idle(writer);
+        }
+        match &mut self.writer {
+            Stage::Idle(writer) => {
+                self.quiet_until = writer.next_due();
+                Ok(writer)
+            }
+            Stage::Writing(_) | Stage::Failed => Err(Error::Fatal("an earlier run could not be written".into())),
+        }
     }
 
     /// Delivers every timer due by `frontier`, each in a commit of its own.
     async fn tick_until(&mut self, frontier: Arrival) -> Result<()> {
-        while self.timers.next_due().is_some_and(|due| due <= frontier) {
+        let mut ticked = false;
+        while self.quiet_until <= frontier {
             let mut commit = Commit::default();
-            let Some(timer) = self.timers.pop(&mut commit, frontier) else { break };
-            self.tick(&timer, &mut commit).await?;
-            self.ports.faults.reach(CrashPoint::AfterTick)?;
-            checkpoint::put_frontier(&mut commit, self.name, timer.due);
-            self.ports.metrics.add(Metric::EngineTicks, 1);
-            self.commit(commit).await?;
+            let Some(timer) = self.idle().await?.pop_timer(&mut commit, frontier) else { break };
+            // A job's own timer changes rows; a window's does not.
+            let effects = match timer.owner {
+                Owner::Job => self.tick_job(&timer, &mut commit).await?,
+                Owner::Window => Effects::default(),
+            };
+            self.idle().await?.tick(&timer, effects, commit).await?;
+            self.idle().await?;
+            ticked = true;
         }
-        Ok(())
+        if ticked { self.ports.tables.sync().await } else { Ok(()) }
     }
 
-    async fn tick(&mut self, timer: &Timer, commit: &mut Commit) -> Result<()> {
-        match timer.key.split_first() {
-            Some((&OF_WINDOW, key)) => {
-                let published = self.windows.tick(&self.ports, key, timer.due, commit).await?;
-                if let Some(rows) = published {
-                    for (stream, record) in self.job.publish(&rows)? {
-                        commit.emits.entry(stream).or_default().push(record.arrived(timer.due));
-                    }
-                }
-            }
-            Some((_, key)) => {
-                let mut keys = Vec::new();
-                self.job.tick_needs(key, &mut keys);
-                self.load_rows(keys).await?;
-                let mut effects = Effects::default();
-                self.job.tick(key, timer.due, &mut self.rows, &mut effects);
-                self.write_effects(effects, commit);
-                self.write_rows(commit);
-            }
-            None => {}
-        }
-        Ok(())
+    async fn tick_job(&mut self, timer: &Timer, commit: &mut Commit) -> Result<Effects> {
+        let mut keys = Vec::new();
+        self.job.tick_needs(&timer.key, &mut keys);
+        self.load_rows(keys).await?;
+        let mut effects = Effects::default();
+        self.job.tick(&timer.key, timer.due, &mut self.rows, &mut effects);
+        self.take_rows(commit);
+        Ok(effects)
     }
 
-    /// Applies the first records, up to the next timer or window boundary; returns how many.
+    /// Applies the first records, up to the next timer or window boundary, and has them written;
+    /// returns how many.
     async fn apply_run(&mut self, entries: &[Entry<J::Event>]) -> Result<usize> {
         let start = entries.first().map_or(Arrival::MIN, |entry| entry.effective);
-        let due = self.timers.next_due().unwrap_or(Arrival::MAX);
-        let limit = self.windows.boundary_after(start).min(due);
-        let entries = &entries[..entries.partition_point(|entry| entry.effective < limit)];
+        let boundary = self.windows.iter().map(|window| window.boundary_after(start)).min().unwrap_or(Arrival::MAX);
+        let limit = boundary.min(self.quiet_until);
+        let candidates = &entries[..entries.partition_point(|entry| entry.effective < limit)];
 
-        let mut run = self.begin(entries, limit).await?;
-        for entry in entries {
-            if entry.effective >= run.limit {
+        let mut open = self.begin(candidates, limit).await?;
+        let mut applied = 0;
+        for entry in candidates {
+            if entry.effective >= open.limit {
                 break;
             }
-            self.decide(entry, &mut run);
-            run.applied += 1;
+            self.decide(entry, &mut open);
+            applied += 1;
         }
-        let (entries, applied) = (&entries[..run.applied], run.applied);
         self.ports.faults.reach(CrashPoint::AfterApply)?;
-
-        let mut commit = Commit::default();
-        self.write_facts(&mut run, start, &mut commit).await?;
-        self.ports.faults.reach(CrashPoint::AfterPartials)?;
-        self.write_dead_letters(&run, &mut commit);
-        self.write_effects(run.effects, &mut commit);
-        self.write_rows(&mut commit);
-        self.ports.metrics.add(Metric::EngineDuplicates, run.duplicates);
-        self.write_checkpoints(entries, &mut commit).await?;
-        self.commit(commit).await?;
+        self.ports.metrics.add(Metric::EngineDuplicates, open.duplicates);
+        let quiet_until = boundary.min(open.limit);
+        let run = self.close(open, &candidates[..applied]);
+        self.hand_over(run, quiet_until, applied == entries.len()).await?;
         Ok(applied)
     }
 
     /// Reads the decisions and rows that a run needs.
-    async fn begin(&mut self, entries: &[Entry<J::Event>], limit: Arrival) -> Result<Run<J::Fact>> {
+    async fn begin(&mut self, entries: &[Entry<J::Event>], limit: Arrival) -> Result<Open<J::Fact>> {
         let inputs = self.job.inputs().to_vec();
         let mut ids = vec![Vec::new(); inputs.len()];
         let mut keys = Vec::new();
+        let mut unwritten = false;
         for entry in entries {
-            if let Ok(event) = &entry.event {
-                ids[entry.input].push(self.job.decision(event).id);
+            if let Ok((decision, event)) = &entry.event {
+                unwritten |= self.unwritten.contains_key(&(entry.input, decision.id));
+                ids[entry.input].push(decision.id);
                 self.job.needs(event, &mut keys);
             }
+        }
+        if unwritten {
+            self.idle().await?;
         }
         let mut known = HashMap::with_capacity(entries.len());
         for (number, ids) in ids.iter().enumerate() {
@@ -204,7 +247,7 @@ impl<J: Job> Applier<J> {
         }
         self.load_rows(keys).await?;
         let facts = inputs.iter().map(|_| Kept::default()).collect();
-        Ok(Run { known, facts, effects: Effects::default(), dead: Vec::new(), duplicates: 0, limit, applied: 0 })
+        Ok(Open { known, facts, effects: Effects::default(), dead: Vec::new(), duplicates: 0, limit })
     }
 
     async fn load_rows(&mut self, keys: Vec<J::Key>) -> Result<()> {
@@ -231,12 +274,11 @@ impl<J: Job> Applier<J> {
     }
 
     /// Meets a record with its decision: a repeat, a conflict, or the job's to decide.
-    fn decide(&mut self, entry: &Entry<J::Event>, run: &mut Run<J::Fact>) {
-        let event = match &entry.event {
-            Ok(event) => event,
+    fn decide(&mut self, entry: &Entry<J::Event>, run: &mut Open<J::Fact>) {
+        let (DecisionKey { id, fingerprint }, event) = match &entry.event {
+            Ok((key, event)) => (*key, event),
             Err(reject) => return self.reject(entry, reject.clone(), run),
         };
-        let DecisionKey { id, fingerprint } = self.job.decision(event);
         let earlier = run.known.get(&(entry.input, id)).copied();
         match earlier {
             Some(known) if known.fingerprint != fingerprint => {
@@ -267,78 +309,33 @@ impl<J: Job> Applier<J> {
         run.known.insert((entry.input, id), Known { fingerprint, open: decided.open, fact: place, fresh: true });
     }
 
-    fn reject(&self, entry: &Entry<J::Event>, reject: Reject, run: &mut Run<J::Fact>) {
+    fn reject(&self, entry: &Entry<J::Event>, reject: Reject, run: &mut Open<J::Fact>) {
         let stream = self.job.inputs()[entry.input].stream;
         run.dead.push(DeadLetter::of(stream, entry.shard, &entry.record, reject));
     }
 
-    /// Seals each input's facts, folds them into the windows, and adds both to the commit.
-    async fn write_facts(&mut self, run: &mut Run<J::Fact>, now: Arrival, commit: &mut Commit) -> Result<()> {
-        let inputs = self.job.inputs().to_vec();
-        let mut claims = vec![Vec::new(); inputs.len()];
-        for ((input, key), known) in run.known.iter().filter(|(_, known)| known.fresh) {
-            let Known { fingerprint, open, fact, .. } = *known;
-            claims[*input].push(ClaimWrite { key: *key, fingerprint, open, fact });
-        }
-        for (number, (input, claims)) in inputs.into_iter().zip(&mut claims).enumerate() {
-            // Sorted keys go into the store's index faster.
-            claims.sort_unstable_by_key(|claim| claim.key);
-            let Kept { new: facts, amended } = std::mem::take(&mut run.facts[number]);
-            if claims.is_empty() {
-                continue;
-            }
-            let (places, changed): (Vec<RowRef>, Vec<J::Fact>) = amended.into_iter().unzip();
-            let (new, changed) = (self.job.seal(number, &facts)?, self.job.seal(number, &changed)?);
-            self.fold(number, [&new, &changed], now, commit).await?;
-            let amended = places.into_iter().enumerate().map(|(i, at)| (at, changed.rows.slice(i, 1))).collect();
-            let rows = new.rows;
-            commit.facts.push(FactsWrite { table: input.decisions, rows, claims: std::mem::take(claims), amended });
-        }
-        Ok(())
-    }
-
-    /// Folds the facts that count into the windows, all in one go.
-    async fn fold(&mut self, input: usize, sealed: [&Sealed; 2], now: Arrival, commit: &mut Commit) -> Result<()> {
-        let mut windowed = Vec::new();
-        for part in sealed.into_iter().filter(|part| part.windowed.true_count() > 0) {
-            windowed.push(filter_record_batch(&part.rows, &part.windowed)?);
-        }
-        let facts = match &windowed[..] {
-            [] => return Ok(()),
-            [one] => one.clone(),
-            many => concat_batches(&many[0].schema(), many)?,
+    /// What an applied run adds up to.
+    fn close(&mut self, open: Open<J::Fact>, entries: &[Entry<J::Event>]) -> Run<J::Fact> {
+        let mut rows = Commit::default();
+        self.take_rows(&mut rows);
+        let reached = |entry: &Entry<J::Event>| {
+            let at = Checkpoint { position: entry.record.position, effective: entry.effective };
+            ((entry.input, entry.shard), at)
         };
-        let table = self.job.inputs()[input].decisions.name;
-        for (due, key) in self.windows.fold(&self.ports, table, &facts, now, commit).await? {
-            self.timers.set(commit, Timer { due, key: owned(OF_WINDOW, key) });
-        }
-        Ok(())
-    }
-
-    fn write_dead_letters(&self, run: &Run<J::Fact>, commit: &mut Commit) {
-        for letter in &run.dead {
-            commit.put(system::DEAD_LETTERS, letter.key(), letter.encode());
-            if let Some((stream, record)) = self.job.announce(letter) {
-                commit.emits.entry(stream).or_default().push(record);
-            }
-        }
-        self.ports.metrics.add(Metric::EngineDeadLetters, run.dead.len() as u64);
-    }
-
-    fn write_effects(&mut self, effects: Effects, commit: &mut Commit) {
-        self.ports.metrics.add(Metric::LogAppendRecords, effects.emits.len() as u64);
-        for (stream, record) in effects.emits {
-            commit.emits.entry(stream).or_default().push(record);
-        }
-        for (due, key) in effects.timers {
-            self.timers.set(commit, Timer { due, key: owned(OF_JOB, key) });
-        }
-        for (metric, n) in effects.counts {
-            self.ports.metrics.add(metric, n);
+        let at = |entry: Option<&Entry<J::Event>>| entry.map_or(Arrival::MIN, |entry| entry.effective);
+        let Open { known, facts, effects, dead, .. } = open;
+        Run {
+            known: Arc::new(known),
+            facts,
+            effects,
+            dead,
+            rows,
+            checkpoints: entries.iter().map(reached).collect(),
+            span: (at(entries.first()), at(entries.last())),
         }
     }
 
-    fn write_rows(&mut self, commit: &mut Commit) {
+    fn take_rows(&mut self, commit: &mut Commit) {
         let job = &self.job;
         self.rows.take_changes(|key, row| {
             let (table, key) = job.locate(key);
@@ -346,30 +343,18 @@ impl<J: Job> Applier<J> {
         });
     }
 
-    async fn write_checkpoints(&self, entries: &[Entry<J::Event>], commit: &mut Commit) -> Result<()> {
-        let mut last = BTreeMap::new();
-        for entry in entries {
-            last.insert(
-                (entry.input, entry.shard),
-                Checkpoint { position: entry.record.position, effective: entry.effective },
-            );
-        }
-        let mut early = Commit::default();
-        let target = if self.ports.faults.has(Bug::CheckpointBeforeCommit) { &mut early } else { commit };
-        for ((input, shard), checkpoint) in last {
-            checkpoint::put(target, self.name, self.job.inputs()[input].stream, shard, checkpoint);
-        }
-        if let Some(entry) = entries.last() {
-            checkpoint::put_frontier(target, self.name, entry.effective);
-        }
-        if early.is_empty() { Ok(()) } else { self.ports.tables.commit(early).await }
-    }
-
-    async fn commit(&self, commit: Commit) -> Result<()> {
-        self.ports.faults.reach(CrashPoint::BeforeCommit)?;
-        self.ports.tables.commit(commit).await?;
-        self.ports.metrics.add(Metric::EngineBatches, 1);
-        self.ports.faults.reach(CrashPoint::AfterCommit)
+    /// Has a run written once the one before it is; `sync` makes everything so far durable.
+    async fn hand_over(&mut self, run: Run<J::Fact>, quiet_until: Arrival, sync: bool) -> Result<()> {
+        self.idle().await?;
+        let Stage::Idle(mut writer) = std::mem::replace(&mut self.writer, Stage::Failed) else { return Ok(()) };
+        self.quiet_until = self.quiet_until.min(quiet_until);
+        self.unwritten = run.known.clone();
+        let runtime = Handle::current();
+        self.writer = Stage::Writing(tokio::task::spawn_blocking(move || {
+            let outcome = runtime.block_on(writer.write(run, sync));
+            (writer, outcome)
+        }));
+        Ok(())
     }
 }
 
@@ -393,10 +378,4 @@ fn keep<F>(facts: &mut Kept<F>, fact: Option<F>, earlier: FactPlace) -> FactPlac
             FactPlace::New(u32::try_from(new.len() - 1).unwrap_or(u32::MAX))
         }
     }
-}
-
-fn owned(owner: u8, key: Vec<u8>) -> Vec<u8> {
-    let mut out = vec![owner];
-    out.extend_from_slice(&key);
-    out
 }

@@ -1,10 +1,11 @@
 //! The run loop: `read → decode → load rows → apply → commit → emit → checkpoint`.
 //!
-//! Two threads, one bounded channel. The reader ([`align`]) merges the shards of every input
-//! into one order by effective arrival and decodes; the applier ([`apply`]) takes batches in that
-//! order, cuts them where a timer is due, applies each run of records and commits its every
-//! effect at once. Back-pressure: the channel holds [`CHANNEL_BATCHES`] batches, then the reader
-//! waits, and the log keeps what producers append.
+//! Three stages, each at work on its own part. The reader ([`align`]) merges the shards of every
+//! input into one order by effective arrival and decodes; the applier ([`apply`]) takes batches
+//! in that order, cuts them where a timer is due and applies each run of records; the writer
+//! ([`write`]) commits a run's every effect at once. Back-pressure: one run is written while the
+//! next is applied, the channel before holds [`CHANNEL_BATCHES`] batches, then the reader waits,
+//! and the log keeps what producers append.
 //!
 //! Life of a loop: started (checkpoints and timers loaded) → running → draining (told to stop, or
 //! all is applied) → stopped (everything committed is durable).
@@ -13,6 +14,7 @@ pub mod align;
 mod apply;
 pub mod checkpoint;
 pub mod timers;
+mod write;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,9 +31,9 @@ use crate::metrics::Metrics;
 use crate::tables::Tables;
 use crate::window::tumbling::WindowSettings;
 
-/// Batches between reader and applier. With batches of at most 8 MiB of data and about twice that
-/// decoded, the channel and both threads' hands hold under 100 MiB.
-const CHANNEL_BATCHES: usize = 2;
+/// Batches between reader and applier. With batches of at most 4 MiB of data and as much decoded,
+/// the channel and the three stages' hands hold under 40 MiB.
+const CHANNEL_BATCHES: usize = 1;
 
 /// How a loop runs.
 #[derive(Debug, Clone)]
@@ -55,8 +57,8 @@ impl LoopOptions {
     pub fn new(name: &'static str) -> LoopOptions {
         LoopOptions {
             name,
-            batch_records: 32_768,
-            batch_bytes: 8 << 20,
+            batch_records: 16_384,
+            batch_bytes: 4 << 20,
             windows: Vec::new(),
             export_dir: None,
             drain: false,
@@ -159,6 +161,8 @@ pub async fn run<J: Job>(job: Arc<J>, ports: Ports, options: LoopOptions, stop: 
             break;
         }
     }
+    // What is being written is waited for, also after a failure: nothing writes after the return.
+    let outcome = outcome.and(applier.finish().await);
     // A closed channel ends the reader at its next send.
     drop(batches);
     let read = tokio::task::spawn_blocking(move || thread.join()).await;

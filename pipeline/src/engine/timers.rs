@@ -9,11 +9,22 @@ use crate::clock::Arrival;
 use crate::error::{Error, Result};
 use crate::tables::{Commit, Tables, system};
 
+/// Whose a timer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// A window job's: something of a window is due.
+    Window = 0,
+    /// The loop's job's own.
+    Job = 1,
+}
+
 /// A timer that waits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timer {
     /// When.
     pub due: Arrival,
+    /// Whose.
+    pub owner: Owner,
     /// What to do then; the owner's own encoding.
     pub key: Vec<u8>,
 }
@@ -34,7 +45,13 @@ impl Timers {
         for (key, _) in tables.scan(system::TIMERS, &prefix).await? {
             let bad = || Error::corrupt("a timer");
             let (due, key) = key.get(prefix.len()..).and_then(|k| k.split_first_chunk::<8>()).ok_or_else(bad)?;
-            waiting.insert(Timer { due: Arrival(i64::from_be_bytes(*due)), key: key.to_vec() });
+            let (owner, key) = key.split_first().ok_or_else(bad)?;
+            let owner = match owner {
+                0 => Owner::Window,
+                1 => Owner::Job,
+                _ => return Err(bad()),
+            };
+            waiting.insert(Timer { due: Arrival(i64::from_be_bytes(*due)), owner, key: key.to_vec() });
         }
         Ok(Timers { prefix, waiting })
     }
@@ -63,6 +80,7 @@ impl Timers {
     fn row(&self, timer: &Timer) -> Vec<u8> {
         let mut row = self.prefix.clone();
         row.extend_from_slice(&timer.due.0.to_be_bytes());
+        row.push(timer.owner as u8);
         row.extend_from_slice(&timer.key);
         row
     }

@@ -25,6 +25,7 @@ mod error;
 pub mod exact_div;
 pub mod export;
 mod first_last;
+pub mod partials;
 mod plan;
 pub mod results;
 mod shape;

@@ -11,7 +11,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt32Type};
 use arrow::row::{RowConverter, Rows, SortField};
 use hashbrown::HashMap;
 
-use super::tumbling::{WindowRows, window_key};
+use super::partials::window_key;
+use super::tumbling::WindowRows;
 use super::{WindowPlan, state};
 use crate::error::{Error, Result};
 use crate::tables::{Tables, system};

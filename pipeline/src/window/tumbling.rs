@@ -6,8 +6,8 @@
 //! of the record: it arrived at or after the close. Ticks fall on a grid that depends on the
 //! settings alone, so batches never move a boundary.
 //!
-//! Partials are stored as they come, one a batch and window, and merge in any order; more than
-//! [`MAX_PARTIALS`] of one window are merged into one.
+//! Partials are stored as they come, one a batch and window ([`super::partials`]), and merge in
+//! any order.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,9 +16,9 @@ use std::sync::Arc;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::TimestampMillisecondType;
 
+use super::partials::{self, Partials, window_key};
 use super::results::{self, Stored};
 use super::{WindowPlan, WindowSpec, export, state};
-use crate::adapters::embedded::block::{put_varint, varint};
 use crate::clock::Arrival;
 use crate::engine::Ports;
 use crate::error::{Error, Result};
@@ -26,8 +26,6 @@ use crate::fault::{Bug, CrashPoint};
 use crate::metrics::Metric;
 use crate::tables::{Commit, Tables, system};
 
-/// Partials of one window before they are merged into one: bounds what a close must read.
-const MAX_PARTIALS: u32 = 64;
 /// Windows open at once, at most: an hour of five-minute windows and as much again would be 24.
 /// More means producers whose clocks disagree by days, which the skew limit keeps out.
 const MAX_OPEN: usize = 4096;
@@ -71,8 +69,9 @@ impl WindowSettings {
         next_on_grid(t, self.disorder_ms, self.spec.length_ms)
     }
 
-    /// The first moment after `t` at which anything of this job may happen.
-    fn boundary_after(&self, t: Arrival) -> Arrival {
+    /// The first moment after `t` at which any window of this job may close or change: the records
+    /// of one run all arrive before it.
+    pub fn boundary_after(&self, t: Arrival) -> Arrival {
         self.close_after(t).min(next_on_grid(t, self.lateness_ms, self.spec.length_ms))
     }
 }
@@ -96,15 +95,6 @@ pub struct WindowRows {
     pub rows: RecordBatch,
 }
 
-/// An open window: how many partials it has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Open {
-    /// The number that the next partial gets.
-    next: u32,
-    /// The first partial that is stored.
-    first: u32,
-}
-
 /// What is to happen to a window at a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Event {
@@ -115,7 +105,7 @@ enum Event {
 
 /// Every window job of a loop, with its open windows.
 pub struct Windows {
-    jobs: Vec<(WindowSettings, BTreeMap<i64, Open>)>,
+    jobs: Vec<(WindowSettings, BTreeMap<i64, Partials>)>,
     export_dir: Option<PathBuf>,
 }
 
@@ -124,7 +114,7 @@ impl Windows {
     pub async fn load(ports: &Ports, settings: Vec<WindowSettings>, export_dir: Option<PathBuf>) -> Result<Windows> {
         let mut jobs = Vec::new();
         for settings in settings {
-            let open = load_open(&ports.tables, &settings).await?;
+            let open = partials::load_open(&ports.tables, &settings).await?;
             jobs.push((settings, open));
         }
         Ok(Windows { jobs, export_dir })
@@ -133,12 +123,6 @@ impl Windows {
     /// How many windows are open or not yet final.
     pub fn open_count(&self) -> usize {
         self.jobs.iter().map(|(_, open)| open.len()).sum()
-    }
-
-    /// The first moment after `t` at which any window may close or change: records of one run
-    /// must all arrive before it.
-    pub fn boundary_after(&self, t: Arrival) -> Arrival {
-        self.jobs.iter().map(|(settings, _)| settings.boundary_after(t)).min().unwrap_or(Arrival::MAX)
     }
 
     /// Folds the facts of a run into every window job on their table; returns the timers to set.
@@ -182,7 +166,9 @@ impl Windows {
                     }
                 }
                 let window = open.entry(start).or_default();
-                add_partial(ports, settings, start, window, partial, commit).await?;
+                // What is stored by now, without this batch's own.
+                window.merge(&ports.tables, settings, start).await?;
+                window.add(settings, start, &partial, commit).await?;
             }
         }
         Ok(timers)
@@ -201,8 +187,8 @@ impl Windows {
         let Some((settings, open)) = self.jobs.iter_mut().find(|(settings, _)| settings.spec.name == name) else {
             return Ok(None);
         };
-        let Some(window) = open.get(&start).copied() else { return Ok(None) };
-        let partials = load_partials(&ports.tables, settings, start, window).await?;
+        let Some(window) = open.get(&start) else { return Ok(None) };
+        let partials = window.load(&ports.tables, settings, start).await?;
         let result = settings.plan.finish(&partials)?;
         let is_final = event == Event::Final;
         let before = results::load(&ports.tables, &settings.spec.name, start, &settings.plan).await?;
@@ -216,10 +202,7 @@ impl Windows {
                 export::write(dir, &whole)?;
                 ports.faults.reach(CrashPoint::AfterExport)?;
             }
-            for number in window.first..window.next {
-                commit.remove(system::WINDOWS, partial_key(&settings.spec.name, start, number));
-            }
-            commit.remove(system::WINDOWS, window_key(&settings.spec.name, start));
+            window.remove(settings, start, commit);
             open.remove(&start);
         }
         tracing::debug!(window = name, start, ?event, due = due.0, rows = changed.num_rows(), "window");
@@ -230,11 +213,11 @@ impl Windows {
 /// The results of every window that is open, as they stand now (revision 0), for queries.
 pub async fn open_results(tables: &Tables, settings: &WindowSettings) -> Result<Vec<WindowRows>> {
     let mut out = Vec::new();
-    for (start, window) in load_open(tables, settings).await? {
+    for (start, window) in partials::load_open(tables, settings).await? {
         if results::load(tables, &settings.spec.name, start, &settings.plan).await?.is_some() {
             continue;
         }
-        let partials = load_partials(tables, settings, start, window).await?;
+        let partials = window.load(tables, settings, start).await?;
         let result = settings.plan.finish(&partials)?;
         let rows = results::with_revision(&result, &vec![0; result.num_rows()], false)?;
         out.push(WindowRows {
@@ -282,95 +265,6 @@ fn event_times<'a>(
 /// The start of the window that holds a time.
 pub fn window_start(time_ms: i64, length_ms: i64) -> i64 {
     time_ms - time_ms.rem_euclid(length_ms)
-}
-
-async fn load_open(tables: &Tables, settings: &WindowSettings) -> Result<BTreeMap<i64, Open>> {
-    let mut open = BTreeMap::new();
-    let prefix = job_prefix(&settings.spec.name);
-    for (key, value) in tables.scan(system::WINDOWS, &prefix).await? {
-        let Some(start) = key.get(prefix.len()..).and_then(|rest| rest.try_into().ok()) else { continue };
-        let mut rest = &value[..];
-        let fingerprint = varint(&mut rest)?;
-        if fingerprint != settings.plan.fingerprint() {
-            return Err(Error::Reject(format!(
-                "window {} has open windows that another SQL or program version began; let them become final with the old one first, or use a fresh --data-dir",
-                settings.spec.name
-            )));
-        }
-        let number = |n: u64| u32::try_from(n).map_err(|_| Error::corrupt("a window's row"));
-        open.insert(
-            i64::from_be_bytes(start),
-            Open { next: number(varint(&mut rest)?)?, first: number(varint(&mut rest)?)? },
-        );
-    }
-    Ok(open)
-}
-
-async fn load_partials(
-    tables: &Tables,
-    settings: &WindowSettings,
-    start: i64,
-    window: Open,
-) -> Result<Vec<RecordBatch>> {
-    let keys: Vec<_> = (window.first..window.next).map(|n| partial_key(&settings.spec.name, start, n)).collect();
-    let values = tables.get(system::WINDOWS, &keys).await?;
-    let schema = settings.plan.state_schema();
-    values
-        .into_iter()
-        .map(|value| {
-            let value =
-                value.ok_or_else(|| Error::corrupt(format!("window {} lacks a partial", settings.spec.name)))?;
-            Ok(state::decode(&schema, &value)?)
-        })
-        .collect()
-}
-
-async fn add_partial(
-    ports: &Ports,
-    settings: &WindowSettings,
-    start: i64,
-    window: &mut Open,
-    partial: RecordBatch,
-    commit: &mut Commit,
-) -> Result<()> {
-    let name = &settings.spec.name;
-    let mut partial = partial;
-    if window.next - window.first >= MAX_PARTIALS {
-        let mut all = load_partials(&ports.tables, settings, start, *window).await?;
-        all.push(partial);
-        partial = settings.plan.merge(&all)?;
-        for number in window.first..window.next {
-            commit.remove(system::WINDOWS, partial_key(name, start, number));
-        }
-        window.first = window.next;
-    }
-    commit.put(system::WINDOWS, partial_key(name, start, window.next), state::encode(&partial)?);
-    window.next += 1;
-    let mut row = Vec::with_capacity(16);
-    for number in [settings.plan.fingerprint(), u64::from(window.next), u64::from(window.first)] {
-        put_varint(&mut row, number);
-    }
-    commit.put(system::WINDOWS, window_key(name, start), row);
-    Ok(())
-}
-
-fn job_prefix(name: &str) -> Vec<u8> {
-    let mut key = name.as_bytes().to_vec();
-    key.push(0);
-    key
-}
-
-/// The key of a window, in [`system::WINDOWS`] and [`system::RESULTS`].
-pub(super) fn window_key(name: &str, start: i64) -> Vec<u8> {
-    let mut key = job_prefix(name);
-    key.extend_from_slice(&start.to_be_bytes());
-    key
-}
-
-fn partial_key(name: &str, start: i64, number: u32) -> Vec<u8> {
-    let mut key = window_key(name, start);
-    key.extend_from_slice(&number.to_be_bytes());
-    key
 }
 
 fn timer_key(name: &str, event: Event, start: i64) -> Vec<u8> {

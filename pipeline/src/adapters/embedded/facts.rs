@@ -2,15 +2,21 @@
 //!
 //! A row an LSM entry and two index entries a row would cost several microseconds a row. Here a
 //! batch of rows is one value; what stays per row is its decision (16-byte key → block, row), and
-//! per distinct index key of a block one posting. Four keyspaces a table:
-//! `facts.T` block → columns; `claims.T` key → decision; `index.T` (index, key, block) → rows;
-//! `overlay.T` (block, row) → the row as it is now, for the few that change later.
+//! per distinct index key of a block one posting. Four keyspaces a table, the last three of small
+//! rows that go through the [`Buffer`]: `facts.T` block → columns; `claims.T` key → decision;
+//! `index.T` (index, key, first block) → rows; `overlay.T` (block, row) → the row as it is now, for the
+//! few that change later.
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use fjall::{Keyspace, OwnedWriteBatch, Readable, Snapshot};
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, FixedSizeBinaryArray, RecordBatch};
+use fjall::{Keyspace, OwnedWriteBatch, Readable};
 
 use super::block::{put_varint, varint};
-use super::store::{Layout, Store};
+use super::buffer::{Buffer, Known};
+use super::run::RunWriter;
+use super::store::Store;
+use super::view::View;
 use crate::error::{Error, Result};
 use crate::tables::{Claim, ClaimWrite, FactPlace, FactTable, FactsWrite, RowRef};
 use crate::window::state;
@@ -20,6 +26,7 @@ const OPEN: u8 = 1;
 /// One insert-only table's keyspaces.
 #[derive(Clone)]
 pub struct Facts {
+    buffer: Arc<Buffer>,
     blocks: Keyspace,
     claims: Keyspace,
     index: Keyspace,
@@ -28,12 +35,13 @@ pub struct Facts {
 
 impl Facts {
     /// Opens a table's keyspaces, creating them on first use.
-    pub fn open(store: &Store, table: &str) -> Result<Facts> {
+    pub fn open(store: &Store, buffer: Arc<Buffer>, table: &str) -> Result<Facts> {
         Ok(Facts {
-            blocks: store.space(&format!("facts.{table}"), Layout::Blobs)?,
-            claims: store.space(&format!("claims.{table}"), Layout::Rows)?,
-            index: store.space(&format!("index.{table}"), Layout::Rows)?,
-            overlay: store.space(&format!("overlay.{table}"), Layout::Rows)?,
+            buffer,
+            blocks: store.space(&format!("facts.{table}"))?,
+            claims: store.space(&format!("claims.{table}"))?,
+            index: store.space(&format!("index.{table}"))?,
+            overlay: store.space(&format!("overlay.{table}"))?,
         })
     }
 
@@ -45,81 +53,77 @@ impl Facts {
         }
     }
 
-    /// Reads a decision.
-    pub fn claim(&self, key: &[u8; 16]) -> Result<Option<Claim>> {
-        self.claims.get(key)?.map(|value| decode_claim(&value)).transpose()
+    /// Reads decisions, in the order asked for.
+    pub fn claims(&self, keys: &[[u8; 16]]) -> Result<Vec<Option<Claim>>> {
+        let known = self.buffer.get(self.claims.name(), keys.iter().map(|key| &key[..]));
+        keys.iter()
+            .zip(known)
+            .map(|(key, known)| match known {
+                Known::Value(value) => decode_claim(&value).map(Some),
+                Known::Removed => Ok(None),
+                Known::Nothing => self.claims.get(key)?.map(|value| decode_claim(&value)).transpose(),
+            })
+            .collect()
     }
 
-    /// Adds a block, its decisions, postings and changed rows to an atomic write.
-    pub fn write(&self, batch: &mut OwnedWriteBatch, block: u64, write: &FactsWrite) -> Result<()> {
-        if write.rows.num_rows() > 0 {
-            batch.insert(&self.blocks, block.to_be_bytes(), state::encode(&write.rows)?);
-            for (number, column) in (0u8..).zip(write.table.indexes) {
-                self.write_postings(batch, number, column, block, &write.rows)?;
-            }
-        }
-        for claim in &write.claims {
-            batch.insert(&self.claims, claim.key, encode_claim(claim, block));
-        }
-        for (at, row) in &write.amended {
-            batch.insert(&self.overlay, overlay_key(*at), state::encode(row)?);
-        }
-        Ok(())
-    }
-
-    fn write_postings(
+    /// Adds a block to an atomic write, and its decisions, postings and changed rows to the run
+    /// that goes with it.
+    pub fn write(
         &self,
         batch: &mut OwnedWriteBatch,
-        number: u8,
-        column: &str,
+        run: &mut RunWriter,
         block: u64,
-        rows: &RecordBatch,
+        write: &FactsWrite,
     ) -> Result<()> {
-        let keys = index_column(rows, column)?;
-        let mut order: Vec<u32> = (0..rows.num_rows() as u32).collect();
-        order.sort_unstable_by(|a, b| keys.value(*a as usize).cmp(keys.value(*b as usize)).then(a.cmp(b)));
-        for same in order.chunk_by(|a, b| keys.value(*a as usize) == keys.value(*b as usize)) {
-            let key = posting_key(number, keys.value(same[0] as usize), block);
-            let mut rows = Vec::with_capacity(same.len() * 2);
-            let mut before = 0;
-            for row in same {
-                put_varint(&mut rows, u64::from(row - before));
-                before = *row;
+        run.begin(self.claims.name(), write.claims.len());
+        let mut value = Vec::with_capacity(24);
+        for claim in &write.claims {
+            value.clear();
+            encode_claim(claim, block, &mut value);
+            run.push(&claim.key, Some(&value));
+        }
+        if write.rows.num_rows() > 0 {
+            batch.insert(&self.blocks, block.to_be_bytes(), state::encode(&write.rows)?);
+            run.begin(self.index.name(), write.rows.num_rows());
+            for (number, column) in (0u8..).zip(write.table.indexes) {
+                write_postings(run, number, index_column(&write.rows, column)?, block);
             }
-            batch.insert(&self.index, key, rows);
+        }
+        if !write.amended.is_empty() {
+            run.begin(self.overlay.name(), write.amended.len());
+            let mut amended: Vec<_> = write.amended.iter().collect();
+            amended.sort_by_key(|(at, _)| *at);
+            for same in amended.chunk_by(|a, b| a.0 == b.0) {
+                let Some((at, row)) = same.last() else { continue };
+                run.push(&overlay_key(*at), Some(&state::encode(row)?));
+            }
         }
         Ok(())
     }
 
     /// Reads a block as it is now: later changes applied.
-    pub fn block(&self, snapshot: &Snapshot, table: &FactTable, block: u64) -> Result<Option<RecordBatch>> {
-        let Some(value) = snapshot.get(&self.blocks, block.to_be_bytes())? else { return Ok(None) };
-        self.with_overlay(snapshot, table, block, state::decode(&table.schema, &value)?).map(Some)
+    pub fn block(&self, view: &View, table: &FactTable, block: u64) -> Result<Option<RecordBatch>> {
+        let Some(value) = view.trees.get(&self.blocks, block.to_be_bytes())? else { return Ok(None) };
+        self.with_overlay(view, table, block, state::decode(&table.schema, &value)?).map(Some)
     }
 
     /// Reads every block in order, each as it is now.
     pub fn blocks<'a>(
         &'a self,
-        snapshot: &'a Snapshot,
+        view: &'a View,
         table: &'a FactTable,
     ) -> impl Iterator<Item = Result<(u64, RecordBatch)>> + 'a {
-        snapshot.iter(&self.blocks).map(move |row| {
+        view.trees.iter(&self.blocks).map(move |row| {
             let (key, value) = row.into_inner()?;
             let block = block_number(&key)?;
-            Ok((block, self.with_overlay(snapshot, table, block, state::decode(&table.schema, &value)?)?))
+            Ok((block, self.with_overlay(view, table, block, state::decode(&table.schema, &value)?)?))
         })
     }
 
-    fn with_overlay(
-        &self,
-        snapshot: &Snapshot,
-        table: &FactTable,
-        block: u64,
-        rows: RecordBatch,
-    ) -> Result<RecordBatch> {
+    fn with_overlay(&self, view: &View, table: &FactTable, block: u64, rows: RecordBatch) -> Result<RecordBatch> {
         let mut changed = Vec::new();
-        for row in snapshot.prefix(&self.overlay, block.to_be_bytes()) {
-            let (key, value) = row.into_inner()?;
+        for row in view.prefix(&self.overlay, &block.to_be_bytes()) {
+            let (key, value) = row?;
             changed.push((overlay_row(&key)?, state::decode(&table.schema, &value)?));
         }
         if changed.is_empty() {
@@ -137,17 +141,11 @@ impl Facts {
     }
 
     /// Where the rows with an index key stand, newest first.
-    pub fn find<'a>(
-        &'a self,
-        snapshot: &'a Snapshot,
-        number: u8,
-        key: &'a [u8],
-    ) -> impl Iterator<Item = Result<RowRef>> + 'a {
+    pub fn find<'a>(&'a self, view: &'a View, number: u8, key: &'a [u8]) -> impl Iterator<Item = Result<RowRef>> + 'a {
         let mut prefix = vec![number];
         prefix.extend_from_slice(key);
-        snapshot.prefix(&self.index, prefix).rev().flat_map(|posting| {
-            let rows = posting.into_inner().map_err(Error::from).and_then(|(key, rows)| posting_rows(&key, &rows));
-            match rows {
+        view.prefix_rev(&self.index, &prefix).flat_map(|posting| {
+            match posting.and_then(|(_, rows)| posting_rows(&rows)) {
                 Ok(rows) => rows.into_iter().rev().map(Ok).collect::<Vec<_>>(),
                 Err(error) => vec![Err(error)],
             }
@@ -155,27 +153,56 @@ impl Facts {
     }
 }
 
-fn index_column<'a>(rows: &'a RecordBatch, column: &str) -> Result<&'a arrow::array::FixedSizeBinaryArray> {
+/// Adds one posting for each distinct key of a block, by ascending key.
+fn write_postings(run: &mut RunWriter, number: u8, keys: &FixedSizeBinaryArray, block: u64) {
+    let key = |row: &u32| keys.value(*row as usize);
+    let mut order: Vec<(u64, u32)> = (0..keys.len() as u32).map(|row| (leading(key(&row)), row)).collect();
+    // Most keys differ in their first bytes, which compare at once.
+    order.sort_unstable_by(|(a, x), (b, y)| a.cmp(b).then_with(|| key(x).cmp(key(y))).then(x.cmp(y)));
+    let (mut at, mut rows) = (Vec::new(), Vec::new());
+    for same in order.chunk_by(|(a, x), (b, y)| a == b && key(x) == key(y)) {
+        at.clear();
+        posting_key(&mut at, number, key(&same[0].1), block);
+        rows.clear();
+        put_varint(&mut rows, block);
+        put_varint(&mut rows, same.len() as u64);
+        let mut before = 0;
+        for (_, row) in same {
+            put_varint(&mut rows, u64::from(row - before));
+            before = *row;
+        }
+        run.push(&at, Some(&rows));
+    }
+}
+
+/// The first eight bytes of a key as a number that orders as they do.
+fn leading(key: &[u8]) -> u64 {
+    key.first_chunk().copied().map_or(0, u64::from_be_bytes)
+}
+
+fn index_column<'a>(rows: &'a RecordBatch, column: &str) -> Result<&'a FixedSizeBinaryArray> {
     rows.column_by_name(column)
         .and_then(|c| c.as_fixed_size_binary_opt())
         .filter(|c| c.null_count() == 0)
         .ok_or_else(|| Error::Fatal(format!("index column {column} is not one of fixed-size bytes without nulls")))
 }
 
-fn posting_key(number: u8, key: &[u8], block: u64) -> Vec<u8> {
-    let mut out = Vec::with_capacity(key.len() + 9);
+fn posting_key(out: &mut Vec<u8>, number: u8, key: &[u8], block: u64) {
     out.push(number);
     out.extend_from_slice(key);
     out.extend_from_slice(&block.to_be_bytes());
-    out
 }
 
-fn posting_rows(key: &[u8], mut rows: &[u8]) -> Result<Vec<RowRef>> {
-    let block = block_number(key.get(key.len().saturating_sub(8)..).unwrap_or_default())?;
-    let (mut out, mut row) = (Vec::new(), 0u64);
-    while !rows.is_empty() {
-        row += varint(&mut rows)?;
-        out.push(RowRef { block, row: u32::try_from(row).map_err(|_| Error::corrupt("a posting"))? });
+/// Reads postings, one or several joined, each `block, rows, first row, differences`.
+fn posting_rows(mut postings: &[u8]) -> Result<Vec<RowRef>> {
+    let mut out = Vec::new();
+    while !postings.is_empty() {
+        let block = varint(&mut postings)?;
+        let mut row = 0u64;
+        for _ in 0..varint(&mut postings)? {
+            row += varint(&mut postings)?;
+            out.push(RowRef { block, row: u32::try_from(row).map_err(|_| Error::corrupt("a posting"))? });
+        }
     }
     Ok(out)
 }
@@ -195,18 +222,16 @@ fn overlay_row(key: &[u8]) -> Result<u32> {
         .ok_or_else(|| Error::corrupt("an overlay's key"))
 }
 
-fn encode_claim(claim: &ClaimWrite, block: u64) -> Vec<u8> {
-    let mut out = Vec::with_capacity(18);
+fn encode_claim(claim: &ClaimWrite, block: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&claim.fingerprint.to_le_bytes());
     out.push(if claim.open { OPEN } else { 0 });
     let at = match claim.fact {
-        FactPlace::None => return out,
+        FactPlace::None => return,
         FactPlace::New(row) => RowRef { block, row },
         FactPlace::Stored(at) => at,
     };
-    put_varint(&mut out, at.block);
-    put_varint(&mut out, u64::from(at.row));
-    out
+    put_varint(out, at.block);
+    put_varint(out, u64::from(at.row));
 }
 
 fn decode_claim(value: &[u8]) -> Result<Claim> {

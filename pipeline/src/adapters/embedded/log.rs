@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::block::{self, Body, BodyWriter};
 use super::shards::{self, Topology};
-use super::store::{Layout, Store};
+use super::store::Store;
 use crate::clock::{Arrival, Clock};
 use crate::error::{Error, Result};
 use crate::log::Chunk;
@@ -49,8 +49,8 @@ pub struct Packed {
 impl EmbeddedLog {
     /// Opens the log of a store.
     pub fn open(store: Store, clock: Clock) -> Result<EmbeddedLog> {
-        let rows = store.space("shards", Layout::Rows)?;
-        let blocks = store.space("log", Layout::Blobs)?;
+        let rows = store.space("shards")?;
+        let blocks = store.space("log")?;
         let topology = Topology::load(&rows, &blocks)?;
         let latest = topology.streams.values().flat_map(|s| s.values()).map(|s| s.last_arrival).max();
         let inner = Inner {

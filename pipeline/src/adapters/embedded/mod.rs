@@ -2,19 +2,27 @@
 //!
 //! Reading order: [`store`] opens the database and makes writes durable; [`block`] is how many
 //! records become one stored value; [`log`] appends and reads shards; [`facts`] is the
-//! insert-only table kind; [`tables`] commits a batch's every effect in one atomic write.
+//! insert-only table kind; [`tables`] commits a batch's every effect in one atomic write, its
+//! small rows as one [`run`], which the [`buffer`] merges into the trees later; [`view`] reads
+//! both as of one moment.
 //!
 //! Life of the data directory: created on first use → owned by one process (fjall's lock) →
 //! closed. Everything in it follows from the journal, so a killed process loses only what was
 //! never acknowledged.
 
 pub mod block;
+pub mod buffer;
 pub mod facts;
 pub mod log;
+pub mod run;
 mod shards;
 pub mod store;
 pub mod tables;
+pub mod view;
 
 pub use log::EmbeddedLog;
 pub use store::{Durability, Store, StoreOptions};
 pub use tables::EmbeddedTables;
+
+#[cfg(test)]
+mod tests;

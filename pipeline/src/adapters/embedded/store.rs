@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
+use fjall::compaction::Leveled;
 use fjall::config::{BlockSizePolicy, CompressionPolicy};
 use fjall::{
     CompressionType, Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, OwnedWriteBatch, PersistMode,
@@ -11,9 +12,15 @@ use fjall::{
 };
 
 use crate::error::{Error, Result};
+use crate::tables::system;
 
 /// The layout of the directory; a directory of another one is refused.
-const FORMAT: &[u8] = b"1";
+const FORMAT: &[u8] = b"2";
+/// Tables of level 0 that are compacted together. Half as many would rewrite level 1 twice as
+/// often, which costs more than looking into them does.
+const L0_TABLES: u8 = 8;
+/// A table's size; level 1 holds [`L0_TABLES`] of them.
+const TABLE_BYTES: u64 = 16 << 20;
 /// Values from this size on live in blob files, so that compaction never rewrites them.
 const BLOB_THRESHOLD_BYTES: u32 = 1 << 10;
 
@@ -35,13 +42,21 @@ pub struct StoreOptions {
     /// Memory for cached blocks, in bytes.
     pub cache_bytes: u64,
     /// Memory for unflushed writes of one keyspace, in bytes; there are about twenty keyspaces,
-    /// of which five are busy.
+    /// of which four are busy.
     pub memtable_bytes: u64,
+    /// Bytes of small rows that are merged into the trees together. Up to twice as much is held
+    /// in memory, with as much again for its index, and read when the store is opened.
+    pub buffer_bytes: usize,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        StoreOptions { durability: Durability::Fsync, cache_bytes: 96 << 20, memtable_bytes: 32 << 20 }
+        StoreOptions {
+            durability: Durability::Fsync,
+            cache_bytes: 96 << 20,
+            memtable_bytes: 32 << 20,
+            buffer_bytes: 32 << 20,
+        }
     }
 }
 
@@ -50,8 +65,36 @@ impl Default for StoreOptions {
 pub enum Layout {
     /// Small rows, read one by one.
     Rows,
+    /// Small rows of random bytes, such as ids and hashes: they do not compress.
+    Hashes,
+    /// Lists in parts: the parts of a key but for its last eight bytes are one list, and are
+    /// joined when the buffer merges them.
+    Postings,
     /// Large values, compressed by who writes them.
     Blobs,
+    /// The buffer's runs: as blobs, but soon removed. Its memtable, which shares the runs' bytes,
+    /// is so large that half of them are removed before it is flushed.
+    Runs,
+}
+
+impl Layout {
+    /// The layout of a keyspace.
+    pub fn of(space: &str) -> Layout {
+        match space {
+            "runs" => Layout::Runs,
+            // Columnar and raw values are large and compressed already.
+            "log" | system::WINDOWS | system::RESULTS | system::DEAD_LETTERS => Layout::Blobs,
+            _ if space.starts_with("facts.") => Layout::Blobs,
+            _ if space.starts_with("claims.") => Layout::Hashes,
+            _ if space.starts_with("index.") => Layout::Postings,
+            _ => Layout::Rows,
+        }
+    }
+
+    /// Whether its rows go through the buffer.
+    pub fn is_buffered(self) -> bool {
+        matches!(self, Layout::Rows | Layout::Hashes | Layout::Postings)
+    }
 }
 
 /// An open database. Cheap to clone.
@@ -94,7 +137,13 @@ impl Store {
         std::fs::create_dir_all(dir).map_err(|e| {
             Error::Reject(format!("data directory {}: {e}; choose another with --data-dir", dir.display()))
         })?;
-        let db = Database::builder(dir.join("store")).cache_size(options.cache_bytes).worker_threads(2).open()?;
+        // One worker: with more, the first one spins while another compacts (fjall 3.1).
+        // Large values come compressed; doing it again for the journal would cost a tenth of all CPU.
+        let db = Database::builder(dir.join("store"))
+            .cache_size(options.cache_bytes)
+            .journal_compression(CompressionType::None)
+            .worker_threads(1)
+            .open()?;
         let inner = Inner {
             db,
             dir: dir.to_path_buf(),
@@ -109,7 +158,7 @@ impl Store {
     }
 
     fn check_format(&self) -> Result<()> {
-        let meta = self.space("meta", Layout::Rows)?;
+        let meta = self.space("meta")?;
         match meta.get("format")? {
             None => Ok(meta.insert("format", FORMAT)?),
             Some(found) if &*found == FORMAT => Ok(()),
@@ -127,9 +176,9 @@ impl Store {
         &self.inner.dir
     }
 
-    /// When a write counts as done.
-    pub fn durability(&self) -> Durability {
-        self.inner.options.durability
+    /// How it was opened.
+    pub fn options(&self) -> &StoreOptions {
+        &self.inner.options
     }
 
     /// Bytes on the disk, journal included.
@@ -138,12 +187,12 @@ impl Store {
     }
 
     /// A keyspace by name, created on first use.
-    pub fn space(&self, name: &str, layout: Layout) -> Result<Keyspace> {
+    pub fn space(&self, name: &str) -> Result<Keyspace> {
         if let Some(space) = self.inner.spaces.read().unwrap_or_else(PoisonError::into_inner).get(name) {
             return Ok(space.clone());
         }
         let options = &self.inner.options;
-        let space = self.inner.db.keyspace(name, || keyspace_options(layout, options))?;
+        let space = self.inner.db.keyspace(name, || keyspace_options(Layout::of(name), options))?;
         self.inner.spaces.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), space.clone());
         Ok(space)
     }
@@ -177,10 +226,20 @@ impl Store {
 }
 
 fn keyspace_options(layout: Layout, options: &StoreOptions) -> KeyspaceCreateOptions {
-    let base = KeyspaceCreateOptions::default().max_memtable_size(options.memtable_bytes);
+    let memtable_bytes = match layout {
+        Layout::Runs => 2 * options.buffer_bytes as u64,
+        _ => options.memtable_bytes,
+    };
+    let base = KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes);
+    let rows = |base: KeyspaceCreateOptions| {
+        base.data_block_size_policy(BlockSizePolicy::all(8 << 10)).compaction_strategy(Arc::new(
+            Leveled::default().with_l0_threshold(L0_TABLES).with_table_target_size(TABLE_BYTES),
+        ))
+    };
     match layout {
-        Layout::Rows => base.data_block_size_policy(BlockSizePolicy::all(8 << 10)),
-        Layout::Blobs => {
+        Layout::Rows | Layout::Postings => rows(base),
+        Layout::Hashes => rows(base).data_block_compression_policy(CompressionPolicy::all(CompressionType::None)),
+        Layout::Blobs | Layout::Runs => {
             base.data_block_compression_policy(CompressionPolicy::all(CompressionType::None)).with_kv_separation(Some(
                 KvSeparationOptions::default()
                     .separation_threshold(BLOB_THRESHOLD_BYTES)

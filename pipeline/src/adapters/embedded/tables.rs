@@ -1,34 +1,44 @@
 //! The embedded tables: rows, facts and emitted records in one atomic write.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arrow::array::RecordBatch;
-use fjall::{Readable, Snapshot};
+use fjall::OwnedWriteBatch;
 
+use super::buffer::{Buffer, Known};
 use super::facts::Facts;
 use super::log::EmbeddedLog;
+use super::run::RunWriter;
 use super::store::{Layout, Store};
+use super::view::View;
 use crate::error::{Error, Result};
-use crate::tables::{Claim, Commit, FactTable, RowRef};
+use crate::fault::Faults;
+use crate::tables::{Claim, Commit, FactTable, RowRef, RowWrite};
+
+/// Rows as they are read: keys and values.
+type Rows = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The tables of an embedded store. Cheap to clone.
 #[derive(Clone)]
 pub struct EmbeddedTables {
+    // Before the store: what writes to it must stop before it closes.
+    buffer: Arc<Buffer>,
     store: Store,
     log: EmbeddedLog,
     facts: Arc<Mutex<HashMap<String, Facts>>>,
     /// One commit at a time: a block's number is taken and used under this lock.
     committing: Arc<Mutex<HashMap<String, u64>>>,
     /// The moment whose rows are read; nothing for the present.
-    as_of: Option<Snapshot>,
+    as_of: Option<View>,
 }
 
 impl EmbeddedTables {
     /// Tables beside a log, in the same store, so that one write covers both.
-    pub fn new(store: Store, log: EmbeddedLog) -> EmbeddedTables {
-        EmbeddedTables { store, log, facts: Arc::default(), committing: Arc::default(), as_of: None }
+    pub fn open(store: Store, log: EmbeddedLog, faults: Faults) -> Result<EmbeddedTables> {
+        let buffer = Arc::new(Buffer::open(&store, faults)?);
+        Ok(EmbeddedTables { buffer, store, log, facts: Arc::default(), committing: Arc::default(), as_of: None })
     }
 
     /// The store below.
@@ -40,65 +50,58 @@ impl EmbeddedTables {
     /// are the exception; one made later names a block that is not there yet.
     #[must_use]
     pub fn frozen(&self) -> EmbeddedTables {
-        EmbeddedTables { as_of: Some(self.snapshot()), ..self.clone() }
+        EmbeddedTables { as_of: Some(self.view()), ..self.clone() }
     }
 
-    /// Reads a row.
-    pub fn get(&self, table: &str, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let space = self.store.space(table, layout(table))?;
-        let value = match &self.as_of {
-            Some(snapshot) => snapshot.get(&space, key)?,
-            None => space.get(key)?,
-        };
-        Ok(value.map(|value| value.to_vec()))
-    }
-
-    /// Reads every row whose key starts with `prefix`, in key order.
-    pub fn scan(&self, table: &str, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        self.scan_at(&self.snapshot(), table, prefix)
-    }
-
-    /// The same, as of a snapshot.
-    pub fn scan_at(&self, snapshot: &Snapshot, table: &str, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let space = self.store.space(table, layout(table))?;
-        snapshot
-            .prefix(&space, prefix)
-            .map(|row| {
-                let (key, value) = row.into_inner()?;
-                Ok((key.to_vec(), value.to_vec()))
+    /// Reads rows by key, in the order asked for.
+    pub fn get_all(&self, table: &str, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        let space = self.store.space(table)?;
+        if let Some(view) = &self.as_of {
+            return keys.iter().map(|key| Ok(view.get(&space, key)?.map(Vec::from))).collect();
+        }
+        let known = self.buffer.get(table, keys.iter().map(Vec::as_slice));
+        keys.iter()
+            .zip(known)
+            .map(|(key, known)| match known {
+                Known::Value(value) => Ok(Some(value.to_vec())),
+                Known::Removed => Ok(None),
+                Known::Nothing => Ok(space.get(key)?.map(|value| value.to_vec())),
             })
             .collect()
     }
 
+    /// Reads a row.
+    pub fn get(&self, table: &str, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        Ok(self.get_all(table, &[key.to_vec()])?.pop().flatten())
+    }
+
+    /// Reads every row whose key starts with `prefix`, in key order.
+    pub fn scan(&self, table: &str, prefix: &[u8]) -> Result<Rows> {
+        let space = self.store.space(table)?;
+        self.view().prefix(&space, prefix).map(owned).collect()
+    }
+
     /// Reads at most `limit` rows after a key, in key order: the way through a table of any size.
-    pub fn page(&self, table: &str, after: Option<&[u8]>, limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let space = self.store.space(table, layout(table))?;
+    pub fn page(&self, table: &str, after: Option<&[u8]>, limit: usize) -> Result<Rows> {
         let from = after.map_or(Bound::Unbounded, |key| Bound::Excluded(key.to_vec()));
-        let rows = space.range::<Vec<u8>, _>((from, Bound::Unbounded)).take(limit);
-        rows.map(|row| Ok(row.into_inner().map(|(key, value)| (key.to_vec(), value.to_vec()))?)).collect()
+        self.range(table, (from, Bound::Unbounded), limit)
     }
 
     /// Reads at most `limit` rows whose keys lie between bounds, in key order.
-    pub fn range(
-        &self,
-        table: &str,
-        bounds: (Bound<Vec<u8>>, Bound<Vec<u8>>),
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let space = self.store.space(table, layout(table))?;
-        let rows = self.snapshot().range::<Vec<u8>, _>(&space, bounds).take(limit);
-        rows.map(|row| Ok(row.into_inner().map(|(key, value)| (key.to_vec(), value.to_vec()))?)).collect()
+    pub fn range(&self, table: &str, (from, to): (Bound<Vec<u8>>, Bound<Vec<u8>>), limit: usize) -> Result<Rows> {
+        let space = self.store.space(table)?;
+        let bounds = (from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice));
+        self.view().range(&space, bounds).take(limit).map(owned).collect()
     }
 
     /// Reads decisions by key.
     pub fn claims(&self, table: &FactTable, keys: &[[u8; 16]]) -> Result<Vec<Option<Claim>>> {
-        let facts = self.facts(table.name)?;
-        keys.iter().map(|key| facts.claim(key)).collect()
+        self.facts(table.name)?.claims(keys)
     }
 
-    /// Reads one block of facts as of a snapshot.
-    pub fn block(&self, snapshot: &Snapshot, table: &FactTable, block: u64) -> Result<Option<RecordBatch>> {
-        self.facts(table.name)?.block(snapshot, table, block)
+    /// Reads one block of facts as of a moment.
+    pub fn block(&self, view: &View, table: &FactTable, block: u64) -> Result<Option<RecordBatch>> {
+        self.facts(table.name)?.block(view, table, block)
     }
 
     /// The facts of a table.
@@ -107,29 +110,32 @@ impl EmbeddedTables {
         if let Some(facts) = open.get(table) {
             return Ok(facts.clone());
         }
-        let facts = Facts::open(&self.store, table)?;
+        let facts = Facts::open(&self.store, self.buffer.clone(), table)?;
         open.insert(table.to_owned(), facts.clone());
         Ok(facts)
     }
 
     /// Where the rows of a table with an index key stand, newest first, at most `limit`.
-    pub fn find(
-        &self,
-        snapshot: &Snapshot,
-        table: &FactTable,
-        index: &str,
-        key: &[u8],
-        limit: usize,
-    ) -> Result<Vec<RowRef>> {
+    pub fn find(&self, view: &View, table: &FactTable, index: &str, key: &[u8], limit: usize) -> Result<Vec<RowRef>> {
         let Some(number) = (0u8..).zip(table.indexes).find(|(_, name)| **name == index).map(|(n, _)| n) else {
             return Ok(Vec::new());
         };
-        self.facts(table.name)?.find(snapshot, number, key).take(limit).collect()
+        self.facts(table.name)?.find(view, number, key).take(limit).collect()
     }
 
     /// A consistent view of everything: of now, or of when these tables were frozen.
-    pub fn snapshot(&self) -> Snapshot {
-        self.as_of.clone().unwrap_or_else(|| self.store.snapshot())
+    pub fn view(&self) -> View {
+        if let Some(view) = &self.as_of {
+            return view.clone();
+        }
+        // No commit in between; the runs first, since merging moves them into the trees.
+        let _committing = self.committing();
+        let runs = self.buffer.runs();
+        View { trees: self.store.snapshot(), runs }
+    }
+
+    fn committing(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+        self.committing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// See [`crate::tables::Tables::commit`].
@@ -139,29 +145,55 @@ impl EmbeddedTables {
         }
         let packed =
             commit.emits.iter().map(|(stream, records)| self.log.pack(stream, records)).collect::<Result<Vec<_>>>()?;
-        let mut next = self.committing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut batch =
-            self.store.batch(commit.rows.len() + commit.facts.iter().map(|f| f.claims.len() * 3).sum::<usize>());
+        let mut next = self.committing();
+        let (mut batch, mut run) = (self.store.batch(16), RunWriter::with_capacity(run_bytes(&commit)));
         for write in &commit.facts {
             let facts = self.facts(write.table.name)?;
             let block = match next.get(write.table.name) {
                 Some(block) => *block,
                 None => facts.next_block()?,
             };
-            facts.write(&mut batch, block, write)?;
+            facts.write(&mut batch, &mut run, block, write)?;
             next.insert(write.table.name.to_owned(), block + u64::from(write.rows.num_rows() > 0));
         }
-        for row in commit.rows {
-            let space = self.store.space(row.table, layout(row.table))?;
-            match row.value {
-                Some(value) => batch.insert(&space, row.key, value),
-                None => batch.remove(&space, row.key),
-            }
-        }
+        self.write_rows(&mut batch, &mut run, commit.rows)?;
+        let run = run.finish()?;
+        let number = run.as_ref().map(|run| self.buffer.write(&mut batch, run));
         if packed.is_empty() {
             batch.commit()?;
         } else {
             self.log.commit_with(batch, packed)?;
+        }
+        match number.zip(run) {
+            Some((number, run)) => self.buffer.committed(number, run),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds rows: small ones to the run, by table and key, the last one of a key; others as they are.
+    fn write_rows(&self, batch: &mut OwnedWriteBatch, run: &mut RunWriter, rows: Vec<RowWrite>) -> Result<()> {
+        let mut tables: BTreeMap<&str, Vec<RowWrite>> = BTreeMap::new();
+        for row in rows {
+            tables.entry(row.table).or_default().push(row);
+        }
+        for (table, mut rows) in tables {
+            if !Layout::of(table).is_buffered() {
+                let space = self.store.space(table)?;
+                for row in rows {
+                    match row.value {
+                        Some(value) => batch.insert(&space, row.key, value),
+                        None => batch.remove(&space, row.key),
+                    }
+                }
+                continue;
+            }
+            rows.sort_by(|a, b| a.key.cmp(&b.key));
+            run.begin(table, rows.len());
+            for same in rows.chunk_by(|a, b| a.key == b.key) {
+                if let Some(row) = same.last() {
+                    run.push(&row.key, row.value.as_deref());
+                }
+            }
         }
         Ok(())
     }
@@ -172,11 +204,14 @@ impl EmbeddedTables {
     }
 }
 
-/// Columnar and raw values are large and compressed already; the rest are small rows.
-fn layout(table: &str) -> Layout {
-    use crate::tables::system;
-    match table {
-        system::WINDOWS | system::RESULTS | system::DEAD_LETTERS => Layout::Blobs,
-        _ => Layout::Rows,
-    }
+/// About how long a commit's run is: a guess that is too low costs copies, one too high nothing.
+fn run_bytes(commit: &Commit) -> usize {
+    let rows = commit.rows.iter().map(|row| row.key.len() + row.value.as_ref().map_or(0, Vec::len) + 8);
+    // A decision takes 32 bytes; two postings for each of every second row, 32 bytes each.
+    let facts = commit.facts.iter().map(|write| write.claims.len() * 64);
+    rows.sum::<usize>() + facts.sum::<usize>() + 256
+}
+
+fn owned(row: Result<(bytes::Bytes, bytes::Bytes)>) -> Result<(Vec<u8>, Vec<u8>)> {
+    row.map(|(key, value)| (key.to_vec(), value.to_vec()))
 }

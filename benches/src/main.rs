@@ -85,7 +85,7 @@ fn main() {
         bettors: number("--bettors", 200_000) as u32,
         hours: number("--hours", 1),
         batch: number("--batch", 16_384),
-        buffer: number("--buffer", 48),
+        buffer: number("--buffer", 40),
     };
     let peer = number("--peer", 1_000_000);
     match verb.as_str() {

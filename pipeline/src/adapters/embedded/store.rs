@@ -16,10 +16,10 @@ use crate::tables::system;
 
 /// The layout of the directory; a directory of another one is refused.
 const FORMAT: &[u8] = b"2";
-/// Tables of level 0 that are compacted together. Half as many would rewrite level 1 twice as
-/// often, which costs more than looking into them does.
-const L0_TABLES: u8 = 8;
-/// A table's size; level 1 holds [`L0_TABLES`] of them.
+/// Tables of level 0 that are compacted together.
+const L0_TABLES: u8 = 4;
+/// A table's size; level 1 holds [`L0_TABLES`] of them. Small levels make short compactions, and
+/// what is written during one waits in memory.
 const TABLE_BYTES: u64 = 16 << 20;
 /// Values from this size on live in blob files, so that compaction never rewrites them.
 const BLOB_THRESHOLD_BYTES: u32 = 1 << 10;
@@ -72,18 +72,14 @@ pub enum Layout {
     Postings,
     /// Large values, compressed by who writes them.
     Blobs,
-    /// The buffer's runs: as blobs, but soon removed. Its memtable, which shares the runs' bytes,
-    /// is so large that half of them are removed before it is flushed.
-    Runs,
 }
 
 impl Layout {
     /// The layout of a keyspace.
     pub fn of(space: &str) -> Layout {
         match space {
-            "runs" => Layout::Runs,
-            // Columnar and raw values are large and compressed already.
-            "log" | system::WINDOWS | system::RESULTS | system::DEAD_LETTERS => Layout::Blobs,
+            // Columnar and raw values are large and compressed already, runs mostly random.
+            "log" | "runs" | system::WINDOWS | system::RESULTS | system::DEAD_LETTERS => Layout::Blobs,
             _ if space.starts_with("facts.") => Layout::Blobs,
             _ if space.starts_with("claims.") => Layout::Hashes,
             _ if space.starts_with("index.") => Layout::Postings,
@@ -226,11 +222,7 @@ impl Store {
 }
 
 fn keyspace_options(layout: Layout, options: &StoreOptions) -> KeyspaceCreateOptions {
-    let memtable_bytes = match layout {
-        Layout::Runs => 2 * options.buffer_bytes as u64,
-        _ => options.memtable_bytes,
-    };
-    let base = KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes);
+    let base = KeyspaceCreateOptions::default().max_memtable_size(options.memtable_bytes);
     let rows = |base: KeyspaceCreateOptions| {
         base.data_block_size_policy(BlockSizePolicy::all(8 << 10)).compaction_strategy(Arc::new(
             Leveled::default().with_l0_threshold(L0_TABLES).with_table_target_size(TABLE_BYTES),
@@ -239,7 +231,7 @@ fn keyspace_options(layout: Layout, options: &StoreOptions) -> KeyspaceCreateOpt
     match layout {
         Layout::Rows | Layout::Postings => rows(base),
         Layout::Hashes => rows(base).data_block_compression_policy(CompressionPolicy::all(CompressionType::None)),
-        Layout::Blobs | Layout::Runs => {
+        Layout::Blobs => {
             base.data_block_compression_policy(CompressionPolicy::all(CompressionType::None)).with_kv_separation(Some(
                 KvSeparationOptions::default()
                     .separation_threshold(BLOB_THRESHOLD_BYTES)

@@ -144,14 +144,15 @@ impl<J: Job> Applier<J> {
 
     /// Waits for the run that is being written, if any.
     async fn idle(&mut self) -> Result<&mut Writer<J>> {
-        if let Stage::Writing(writing) = &mut self.writer {
-            let (writer, outcome) =
-                writing.await.map_err(|error| Error::Fatal(format!("writing a run failed: {error}")))?;
-            self.writer = Stage::Failed;
-            outcome?;
-            self.unwritten = Arc::default();
-            self.writer = Stage::Idle(writer);
-        }
+        self.writer = match std::mem::replace(&mut self.writer, Stage::Failed) {
+            Stage::Writing(writing) => {
+                let (writer, outcome) = writing.await.map_err(|error| Error::fatal("writing a run", error))?;
+                outcome?;
+                self.unwritten = Arc::default();
+                Stage::Idle(writer)
+            }
+            other => other,
+        };
         match &mut self.writer {
             Stage::Idle(writer) => {
                 self.quiet_until = writer.next_due();
@@ -173,7 +174,6 @@ impl<J: Job> Applier<J> {
                 Owner::Window => Effects::default(),
             };
             self.idle().await?.tick(&timer, effects, commit).await?;
-            self.idle().await?;
             ticked = true;
         }
         if ticked { self.ports.tables.sync().await } else { Ok(()) }

@@ -100,22 +100,33 @@ impl Buffer {
         number
     }
 
-    /// Makes a run's rows readable once its write is committed. When the generation is full, waits
-    /// for the one before it to be merged, then starts merging this one.
-    pub fn committed(&self, number: u64, run: Run) -> Result<()> {
-        let mut state = self.shared.write();
-        state.add(number, Arc::new(run));
-        let full = state.young.bytes >= self.limit_bytes || state.young.runs.len() >= MAX_RUNS;
-        drop(state);
-        if full { self.merge() } else { Ok(()) }
+    /// Makes a run's rows readable once its write is committed.
+    pub fn committed(&self, number: u64, run: Run) {
+        self.shared.write().add(number, Arc::new(run));
     }
 
-    fn merge(&self) -> Result<()> {
+    /// When the generation is full, waits for the one before it to be merged, then starts merging
+    /// this one.
+    ///
+    /// # Errors
+    /// When an earlier generation could not be merged: its rows stay here, and nothing may take
+    /// their place.
+    pub fn merge_if_full(&self) -> Result<()> {
+        let full = |state: &State| state.young.bytes >= self.limit_bytes || state.young.runs.len() >= MAX_RUNS;
+        if !full(&self.shared.read()) {
+            return Ok(());
+        }
         let mut merging = self.merging.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(thread) = merging.take() {
             join(thread)?;
         }
         let mut state = self.shared.write();
+        if state.old.is_some() {
+            return Err(Error::Fatal("buffered rows could not be merged before; restart to try again".into()));
+        }
+        if !full(&state) {
+            return Ok(());
+        }
         let next = Generation { places: HashTable::with_capacity(state.young.places.len()), ..Generation::default() };
         let sealed = Arc::new(std::mem::replace(&mut state.young, next));
         state.old = Some(sealed.clone());

@@ -159,7 +159,7 @@ impl RunWriter {
     /// The run, or nothing if no space was begun.
     ///
     /// # Errors
-    /// A run of 4 GiB or more: batches are bounded far below.
+    /// A run of 4 GiB or more (batches are bounded far below), or a space begun twice.
     pub fn finish(mut self) -> Result<Option<Run>> {
         if self.sections.is_empty() {
             return Ok(None);
@@ -167,6 +167,11 @@ impl RunWriter {
         self.end();
         if u32::try_from(self.bytes.len()).is_err() {
             return Err(Error::Fatal("a commit of over 4 GiB of rows; lower the batch limits".into()));
+        }
+        for (number, Section { space, .. }) in self.sections.iter().enumerate() {
+            if self.sections[..number].iter().any(|earlier| earlier.space == *space) {
+                return Err(Error::Fatal(format!("a commit writes {space} in two parts; give them as one")));
+            }
         }
         Ok(Some(Run { bytes: Bytes::from(self.bytes), sections: self.sections }))
     }
@@ -222,6 +227,16 @@ mod tests {
             assert_eq!(run.value(1, 0), Some(Bytes::new()));
         }
         assert!(RunWriter::with_capacity(64).finish().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_space_in_two_parts_is_an_error() {
+        let mut writer = RunWriter::with_capacity(64);
+        for space in ["users", "claims.bets", "users"] {
+            writer.begin(space, 1);
+            writer.push(b"key", Some(b"value"));
+        }
+        assert!(writer.finish().unwrap_err().to_string().contains("users"));
     }
 
     #[test]

@@ -134,7 +134,7 @@ impl Store {
             Error::Reject(format!("data directory {}: {e}; choose another with --data-dir", dir.display()))
         })?;
         // One worker: with more, the first one spins while another compacts (fjall 3.1).
-        // Large values come compressed; doing it again for the journal would cost a tenth of all CPU.
+        // Large values come compressed; doing it again for the journal would cost a twentieth of all CPU.
         let db = Database::builder(dir.join("store"))
             .cache_size(options.cache_bytes)
             .journal_compression(CompressionType::None)

@@ -164,10 +164,12 @@ impl EmbeddedTables {
         } else {
             self.log.commit_with(batch, packed)?;
         }
-        match number.zip(run) {
-            Some((number, run)) => self.buffer.committed(number, run),
-            None => Ok(()),
+        if let Some((number, run)) = number.zip(run) {
+            self.buffer.committed(number, run);
         }
+        // Outside the lock: who reads need not wait for a merge.
+        drop(next);
+        self.buffer.merge_if_full()
     }
 
     /// Adds rows: small ones to the run, by table and key, the last one of a key; others as they are.

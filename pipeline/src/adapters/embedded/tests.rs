@@ -117,6 +117,10 @@ fn a_crash_between_merging_and_forgetting_changes_nothing() {
                 // The commit itself stands; what failed is a merge before it.
                 Err(Error::Crashed(_)) => {
                     crashes += 1;
+                    // What was not merged is still found, and nothing pushes it out.
+                    check(&tables, &model, &mut random);
+                    assert!(tables.commit(change(&mut random, &mut number, &mut model)).is_err());
+                    check(&tables, &model, &mut random);
                     break;
                 }
                 Err(other) => panic!("{other}"),

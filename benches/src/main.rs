@@ -94,9 +94,9 @@ fn main() {
             let at = options.iter().position(|option| option == "--dir").expect("--dir DIR");
             ours::fill(std::path::Path::new(&options[at + 1]), &work);
         }
-        "latency" => latency::run(&work, number("--rate", 50_000), number("--seconds", 20)),
+        "latency" => latency::run(&work, number("--rate", 50_000), number("--seconds", 20), number("--runs", 3)),
         _ => eprintln!(
-            "usage: throughput [--count N] [--runs N] [--peer N] [--batch N] [--buffer MIB] | latency [--rate N] [--seconds N]\nboth: [--questions N] [--bettors N] [--hours N]"
+            "usage: throughput [--count N] [--peer N] [--batch N] [--buffer MIB] | latency [--rate N] [--seconds N]\nboth: [--runs N] [--questions N] [--bettors N] [--hours N]"
         ),
     }
 }

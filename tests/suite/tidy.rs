@@ -10,7 +10,7 @@ const VENDORS: [(&str, &[&str]); 7] = [
     ("rdkafka", &["pipeline/src/adapters"]),
     ("alloy", &["jobs/src/chain"]),
     ("burn", &["models"]),
-    ("datafusion", &["pipeline/src/window", "jobs/src/sql"]),
+    ("datafusion", &["pipeline/planner", "pipeline/src/window", "jobs/src/sql"]),
     ("lettre", &["pipeline/src/adapters"]),
 ];
 /// A crate of ours, and those of ours that it may name.

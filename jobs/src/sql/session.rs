@@ -8,7 +8,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
-use datafusion::prelude::{SQLOptions, SessionConfig, SessionContext};
+use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
@@ -57,11 +57,11 @@ pub async fn query(node: &Node, sql: &str) -> Result<(SchemaRef, SendableRecordB
     let statement = parse(sql)?;
     let context = open(node)?;
     let explain = |error| SqlError::of(error, sql);
-    let plan = context.state().statement_to_plan(statement).await.map_err(explain)?;
+    let state = context.state();
+    let plan = planner::plan(&state, statement).await.map_err(explain)?;
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(&plan).map_err(|_| SqlError::ReadOnly(format!("writing with {}", verb(sql))))?;
-    let frame = context.execute_logical_plan(plan).await.map_err(explain)?;
-    let stream = frame.execute_stream().await.map_err(explain)?;
+    let stream = DataFrame::new(state, plan).execute_stream().await.map_err(explain)?;
     Ok((stream.schema(), apart(stream)))
 }
 

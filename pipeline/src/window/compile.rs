@@ -71,7 +71,9 @@ fn check_spec(spec: &WindowSpec, input: &Schema) -> Result<(), WindowError> {
 fn logical_plan(spec: &WindowSpec, input: &SchemaRef) -> Result<LogicalPlan, WindowError> {
     let state = session(spec, input).map_err(sql_error(spec))?;
     // The catalog is in memory, so planning never waits and no executor is needed.
-    let planned = state.create_logical_plan(&spec.sql).now_or_never();
+    let dialect = &state.config_options().sql_parser.dialect;
+    let statement = state.sql_to_statement(&spec.sql, dialect).map_err(sql_error(spec))?;
+    let planned = planner::plan(&state, statement).now_or_never();
     let pending = || Err(DataFusionError::Internal("planning waited for I/O".to_owned()));
     let plan = planned.unwrap_or_else(pending).map_err(sql_error(spec))?;
     state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {}).map_err(sql_error(spec))

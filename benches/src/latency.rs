@@ -130,8 +130,3 @@ fn replace_number(text: &str, key: &str, value: i64) -> String {
     let end = text[start..].find(|c: char| !c.is_ascii_digit()).map_or(text.len(), |n| start + n);
     format!("{}{value}{}", &text[..start], &text[end..])
 }
-
-fn field(bytes: &[u8], key: &str) -> String {
-    let value: serde_json::Value = serde_json::from_slice(bytes).unwrap();
-    value[key].as_str().unwrap().to_owned()
-}

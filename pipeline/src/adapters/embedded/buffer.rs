@@ -18,6 +18,7 @@ use fjall::{Keyspace, OwnedWriteBatch};
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::background;
 use super::run::Run;
 use super::store::{Layout, Store};
 use crate::error::{Error, Result};
@@ -132,7 +133,7 @@ impl Buffer {
         state.old = Some(sealed.clone());
         drop(state);
         let shared = self.shared.clone();
-        let thread = std::thread::Builder::new().name("buffer-merge".into()).spawn(move || {
+        let thread = background::spawn("buffer-merge", move || {
             shared.merge_into_trees(&sealed)?;
             shared.faults.reach(CrashPoint::AfterMerge)?;
             shared.forget(&sealed)

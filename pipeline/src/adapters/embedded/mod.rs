@@ -4,12 +4,13 @@
 //! records become one stored value; [`log`] appends and reads shards; [`facts`] is the
 //! insert-only table kind; [`tables`] commits a batch's every effect in one atomic write, its
 //! small rows as one [`run`], which the [`buffer`] merges into the trees later; [`view`] reads
-//! both as of one moment.
+//! both as of one moment; [`background`] is for work that can wait.
 //!
 //! Life of the data directory: created on first use → owned by one process (fjall's lock) →
 //! closed. Everything in it follows from the journal, so a killed process loses only what was
 //! never acknowledged.
 
+mod background;
 pub mod block;
 pub mod buffer;
 pub mod facts;

@@ -11,6 +11,7 @@ use fjall::{
     Snapshot,
 };
 
+use super::background;
 use crate::error::{Error, Result};
 use crate::tables::system;
 
@@ -53,9 +54,9 @@ impl Default for StoreOptions {
     fn default() -> Self {
         StoreOptions {
             durability: Durability::Fsync,
-            cache_bytes: 96 << 20,
-            memtable_bytes: 32 << 20,
-            buffer_bytes: 32 << 20,
+            cache_bytes: 48 << 20,
+            memtable_bytes: 16 << 20,
+            buffer_bytes: 40 << 20,
         }
     }
 }
@@ -135,11 +136,13 @@ impl Store {
         })?;
         // One worker: with more, the first one spins while another compacts (fjall 3.1).
         // Large values come compressed; doing it again for the journal would cost a twentieth of all CPU.
-        let db = Database::builder(dir.join("store"))
+        let builder = Database::builder(dir.join("store"))
             .cache_size(options.cache_bytes)
             .journal_compression(CompressionType::None)
-            .worker_threads(1)
-            .open()?;
+            .worker_threads(1);
+        // The worker has the priority of the thread that starts it.
+        let db = background::spawn("store-open", || builder.open())?.join();
+        let db = db.unwrap_or_else(|_| Err(fjall::Error::Poisoned))?;
         let inner = Inner {
             db,
             dir: dir.to_path_buf(),

@@ -84,7 +84,7 @@ fn main() {
         questions: number("--questions", 10_000) as u32,
         bettors: number("--bettors", 200_000) as u32,
         hours: number("--hours", 1),
-        batch: number("--batch", 16_384),
+        batch: number("--batch", 12_288),
         buffer: number("--buffer", 40),
     };
     let peer = number("--peer", 1_000_000);

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::usage::{Meter, Report};
 use crate::{Answer, Work};
 
-const BATCH: usize = 16_384;
+const BATCH: usize = 12_288;
 
 #[derive(Deserialize)]
 struct Bet<'a> {

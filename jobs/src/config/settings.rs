@@ -56,7 +56,7 @@ pub const SETTINGS: &[Setting] = &[
     },
     Setting { key: "windows.parquet", default: "true", help: "Whether final windows are written as Parquet files." },
     Setting { key: "run.drain_timeout", default: "30s", help: "How long a stop may take to finish what is begun." },
-    Setting { key: "engine.batch_records", default: "16384", help: "Records applied and committed together, at most." },
+    Setting { key: "engine.batch_records", default: "12288", help: "Records applied and committed together, at most." },
 ];
 
 /// What the names of variables begin with.

@@ -57,7 +57,7 @@ impl LoopOptions {
     pub fn new(name: &'static str) -> LoopOptions {
         LoopOptions {
             name,
-            batch_records: 16_384,
+            batch_records: 12_288,
             batch_bytes: 4 << 20,
             windows: Vec::new(),
             export_dir: None,

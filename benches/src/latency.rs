@@ -5,31 +5,27 @@
 
 use std::time::{Duration, Instant};
 
-use jobs::node::{Node, NodeOptions};
+use jobs::node::Node;
 use pipeline::Clock;
 use pipeline::record::Append;
 use schemas::row::Row;
 use schemas::user::UserRow;
 
-use crate::Work;
 use crate::usage::Meter;
+use crate::{Work, median, ours};
 
 /// Runs several times and prints the medians.
 pub fn run(work: &Work, rate: u64, seconds: u64, runs: u64) {
-    let mut taken: Vec<[f64; 3]> = (1..=runs).map(|number| once(work, rate, seconds, number)).collect();
-    let mut median = |which: usize| {
-        taken.sort_by(|a, b| a[which].total_cmp(&b[which]));
-        taken[taken.len() / 2][which]
-    };
-    println!("median of {runs}: p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms", median(0), median(1), median(2));
+    let taken: Vec<[f64; 3]> = (1..=runs).map(|number| once(work, rate, seconds, number)).collect();
+    let [p50, p90, p99] = [0, 1, 2].map(|which| median(&mut taken.iter().map(|run| run[which]).collect::<Vec<_>>()));
+    println!("median of {runs}: p50 {p50:.1} ms, p90 {p90:.1} ms, p99 {p99:.1} ms");
 }
 
 /// One run on a fresh data directory: p50, p90 and p99 in milliseconds.
 fn once(work: &Work, rate: u64, seconds: u64, number: u64) -> [f64; 3] {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let dir = tempfile::tempdir_in(".").unwrap();
-    let options = NodeOptions { data_dir: Some(dir.path().into()), notify: false, ..NodeOptions::default() };
-    let node = Node::open(options, Clock::System).unwrap();
+    let node = ours::open(dir.path(), Clock::System, work);
     // Made beforehand: the measurement is of our side, not of the generator.
     let (events, bets) = prepare(work, rate, seconds);
     for chunk in events.chunks(2000) {

@@ -17,6 +17,7 @@ mod ours;
 mod sqlite;
 mod usage;
 
+use jobs::node::NodeOptions;
 use jobs::sources::generate::{Bets, Defects, Params};
 
 /// As the program has it.
@@ -79,13 +80,14 @@ fn main() {
         let at = options.iter().position(|option| option == name);
         at.map_or(default, |at| options[at + 1].replace('_', "").parse().unwrap())
     };
+    let defaults = NodeOptions::default();
     let work = Work {
         count: number("--count", 10_000_000),
         questions: number("--questions", 10_000) as u32,
         bettors: number("--bettors", 200_000) as u32,
         hours: number("--hours", 1),
-        batch: number("--batch", 12_288),
-        buffer: number("--buffer", 40),
+        batch: number("--batch", defaults.batch_records as u64),
+        buffer: number("--buffer", defaults.buffer_bytes as u64 >> 20),
     };
     let peer = number("--peer", 1_000_000);
     match verb.as_str() {
@@ -96,7 +98,7 @@ fn main() {
         }
         "latency" => latency::run(&work, number("--rate", 50_000), number("--seconds", 20), number("--runs", 3)),
         _ => eprintln!(
-            "usage: throughput [--count N] [--peer N] [--batch N] [--buffer MIB] | latency [--rate N] [--seconds N]\nboth: [--runs N] [--questions N] [--bettors N] [--hours N]"
+            "usage: throughput [--count N] [--peer N] | latency [--rate N] [--seconds N]\nboth: [--runs N] [--batch N] [--buffer MIB] [--questions N] [--bettors N] [--hours N]"
         ),
     }
 }

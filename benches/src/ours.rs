@@ -37,7 +37,8 @@ pub fn run(work: &Work) -> (Report, Answer) {
     })
 }
 
-fn open(dir: &Path, clock: Clock, work: &Work) -> Node {
+/// A node with the work's limits.
+pub fn open(dir: &Path, clock: Clock, work: &Work) -> Node {
     let (batch_records, buffer_bytes) = (work.batch as usize, (work.buffer as usize) << 20);
     let data_dir = Some(dir.into());
     let options = NodeOptions { data_dir, notify: false, batch_records, buffer_bytes, ..NodeOptions::default() };

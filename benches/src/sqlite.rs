@@ -10,8 +10,6 @@ use serde::Deserialize;
 use crate::usage::{Meter, Report};
 use crate::{Answer, Work};
 
-const BATCH: usize = 12_288;
-
 #[derive(Deserialize)]
 struct Bet<'a> {
     bet_uuid: &'a str,
@@ -39,7 +37,7 @@ pub fn run(work: &Work) -> (Report, Answer) {
     )
     .unwrap();
     let meter = Meter::start();
-    for batch in lines.chunks(BATCH) {
+    for batch in lines.chunks(work.batch as usize) {
         apply(&mut db, batch);
     }
     db.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();

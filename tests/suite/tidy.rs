@@ -14,9 +14,13 @@ const VENDORS: [(&str, &[&str]); 7] = [
     ("lettre", &["pipeline/src/adapters"]),
 ];
 /// A crate of ours, and those of ours that it may name.
-const DEPENDENCIES: [(&str, &[&str]); 3] =
-    [("schemas", &[]), ("pipeline", &[]), ("jobs", &["schemas", "pipeline", "models"])];
-const OURS: [&str; 4] = ["schemas", "pipeline", "jobs", "models"];
+const DEPENDENCIES: [(&str, &[&str]); 4] = [
+    ("schemas", &[]),
+    ("pipeline/planner", &[]),
+    ("pipeline", &["planner"]),
+    ("jobs", &["schemas", "pipeline", "planner", "models"]),
+];
+const OURS: [&str; 5] = ["schemas", "pipeline", "planner", "jobs", "models"];
 /// Words that the engine does not know.
 const BETTING_WORDS: [&str; 5] = ["bettor", "stake", "odds_", "question", "payout"];
 

@@ -33,6 +33,12 @@ fn the_later_layer_is_stronger() {
 }
 
 #[test]
+fn what_is_not_set_is_as_a_node_has_it() {
+    let options = resolve("", &[], &[]).unwrap().node_options(true);
+    assert_eq!(format!("{options:?}"), format!("{:?}", NodeOptions::default()));
+}
+
+#[test]
 fn values_have_their_types() {
     let config =
         resolve("data_dir = \"d\"\n[log]\nbets_shards = 1_6\ndurability = \"os\"\n[bets]\nnotify = false\n", &[], &[])

@@ -9,8 +9,9 @@ use std::thread::{Builder, JoinHandle};
 
 use thread_priority::{ThreadPriority, ThreadPriorityValue, set_current_thread_priority as set};
 
-/// Of 0 to 99, where 50 is the usual one: niceness 5 on Linux, a third of the usual share of a
-/// contended processor, so that a loop that never rests cannot starve what keeps its memory small.
+/// Of 0 to 99, where 48 is the usual one: niceness 4 on Linux, two fifths of the usual weight when
+/// processors are contended, so that a loop that never rests cannot starve what keeps its memory
+/// small.
 const PRIORITY: u8 = 37;
 
 /// Starts a thread of low priority; threads that it starts have it too.

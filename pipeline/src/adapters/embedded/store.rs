@@ -142,7 +142,7 @@ impl Store {
             .worker_threads(1);
         // The worker has the priority of the thread that starts it.
         let db = background::spawn("store-open", || builder.open())?.join();
-        let db = db.unwrap_or_else(|_| Err(fjall::Error::Poisoned))?;
+        let db = db.map_err(|_| Error::Fatal("opening the store panicked".into()))??;
         let inner = Inner {
             db,
             dir: dir.to_path_buf(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::datatypes::Schema;
 use pipeline::dead_letter::{self, Reject};
-use pipeline::job::{At, Decided, DecisionKey, Effects, Input, Job, Sealed};
+use pipeline::job::{Ask, At, Decided, DecisionKey, Effects, Input, Job, Placed, Sealed};
 use pipeline::record::Append;
 use pipeline::tables::FactTable;
 use pipeline::window::tumbling::WindowRows;
@@ -17,24 +17,27 @@ use schemas::bet::Bet;
 use schemas::bet_row::{BetRow, BetStatus};
 use schemas::codec::Event as _;
 use schemas::columns;
+use schemas::columns::bet_block::BetBlock;
 use schemas::dead_letter::{DeadLetter, DeadLettered};
 use schemas::game_event::GameEvent;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::bets::{self, BetRules, odds};
 use crate::rows::{self, Key, Row, Rows};
-use crate::settle;
+use crate::settle::{self, SettleRules};
 
 /// The loop's name: its checkpoints and timers are kept under it.
 pub const LOOP: &str = "betting";
 
 const GAME_EVENTS: usize = 0;
-const BETS: usize = 1;
+/// The number of the input `bets`.
+pub const BETS: usize = 1;
 
 /// The main job.
 pub struct Betting {
     inputs: Vec<Input>,
     rules: BetRules,
+    settling: SettleRules,
 }
 
 /// A record of one of its inputs.
@@ -48,21 +51,29 @@ pub enum Event {
 
 /// The insert-only table of bets.
 pub fn bets_table() -> Arc<FactTable> {
-    Arc::new(FactTable { name: "bets", schema: columns::bet_block::schema(), indexes: &["bettor", "question_uuid"] })
+    Arc::new(FactTable {
+        name: "bets",
+        schema: columns::bet_block::schema(),
+        indexes: &["bettor", "question_uuid"],
+        changing: columns::bet_block::CHANGING,
+    })
 }
 
 impl Betting {
     /// The main job under these rules.
-    pub fn new(rules: BetRules) -> Betting {
-        // Decisions about game events leave no facts: their consequences are rows.
-        let game_events =
-            Arc::new(FactTable { name: GameEvent::STREAM, schema: Arc::new(Schema::empty()), indexes: &[] });
+    pub fn new(rules: BetRules, settling: SettleRules) -> Betting {
+        let game_events = decisions_only(GameEvent::STREAM);
         let inputs = vec![
             Input { stream: GameEvent::STREAM, decisions: game_events },
             Input { stream: Bet::STREAM, decisions: bets_table() },
         ];
-        Betting { inputs, rules }
+        Betting { inputs, rules, settling }
     }
+}
+
+/// A table for decisions that leave no facts: their consequences are rows.
+pub fn decisions_only(name: &'static str) -> Arc<FactTable> {
+    Arc::new(FactTable { name, schema: Arc::new(Schema::empty()), indexes: &[], changing: &[] })
 }
 
 impl Job for Betting {
@@ -106,7 +117,10 @@ impl Job for Betting {
         effects: &mut Effects,
     ) -> std::result::Result<Decided<BetRow>, Reject> {
         match event {
-            Event::Game(event) => settle::apply(event, at, rows, effects).map(|()| Decided { fact: None, open: false }),
+            Event::Game(event) => {
+                settle::apply(event, at, rows, effects, &self.settling)?;
+                Ok(Decided { fact: None, open: false })
+            }
             Event::Bet(bet) => bets::apply(bet, at, rows, effects, &self.rules),
         }
     }
@@ -115,8 +129,23 @@ impl Job for Betting {
         settle::tick_needs(timer, keys);
     }
 
-    fn tick(&self, timer: &[u8], due: Arrival, rows: &mut Rows, _effects: &mut Effects) {
-        settle::tick(timer, due, rows);
+    fn tick_asks(&self, timer: &[u8], rows: &Rows) -> Option<Ask> {
+        settle::tick_asks(timer, rows, &self.settling)
+    }
+
+    fn fact_needs(&self, fact: &BetRow, keys: &mut Vec<Key>) {
+        keys.push(Key::User(fact.bet.bettor));
+    }
+
+    fn tick(
+        &self,
+        timer: &[u8],
+        due: Arrival,
+        bets: Placed<BetRow>,
+        rows: &mut Rows,
+        effects: &mut Effects,
+    ) -> Placed<BetRow> {
+        settle::tick(timer, due, bets, rows, effects, &self.settling)
     }
 
     fn announce(&self, letter: &dead_letter::DeadLetter) -> Option<(&'static str, Append)> {
@@ -144,6 +173,14 @@ impl Job for Betting {
         }
         let windowed = facts.iter().map(|row| Some(row.status == BetStatus::Accepted)).collect();
         Ok(Sealed { rows: columns::bet_block::build(facts).map_err(|e| Error::fatal("bets", e))?, windowed })
+    }
+
+    fn unseal(&self, input: usize, rows: &RecordBatch) -> Result<Vec<BetRow>> {
+        if input != BETS {
+            return Ok(Vec::new());
+        }
+        let block = BetBlock::new(rows).map_err(Error::corrupt)?;
+        (0..block.len()).map(|row| block.row(row).map_err(Error::corrupt)).collect()
     }
 
     fn locate(&self, key: &Key) -> (&'static str, Vec<u8>) {

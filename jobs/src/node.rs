@@ -18,6 +18,11 @@ use tokio::task::JoinHandle;
 
 use crate::bets::{BetRules, odds};
 use crate::betting::{self, Betting};
+use crate::settle::SettleRules;
+
+/// Bets settled in one commit: about 10 ms of work, which is what a bet on another question may wait
+/// for. With profiles and two notifications each of about 450 bytes they are 3 MB.
+const SETTLE_PAGE_BETS: usize = 2_048;
 
 /// What a node needs to know. Each value has one reason to be set.
 #[derive(Debug, Clone)]
@@ -36,6 +41,12 @@ pub struct NodeOptions {
     pub lateness_ms: i64,
     /// Whether status changes are emitted.
     pub notify: bool,
+    /// How long a proposed answer can be challenged, in milliseconds.
+    pub challenge_ms: i64,
+    /// How long after a second operator asked an emergency answer takes effect, in milliseconds.
+    pub emergency_delay_ms: i64,
+    /// Bets settled in one commit, at most.
+    pub settle_page_bets: usize,
     /// Whether final windows are written as Parquet.
     pub export: bool,
     /// Records of a batch, at most.
@@ -54,6 +65,9 @@ impl Default for NodeOptions {
             disorder_ms: 30 * 1000,
             lateness_ms: 10 * 60 * 1000,
             notify: true,
+            challenge_ms: 5 * 60 * 1000,
+            emergency_delay_ms: 60 * 60 * 1000,
+            settle_page_bets: SETTLE_PAGE_BETS,
             export: true,
             batch_records: LoopOptions::new(betting::LOOP).batch_records,
             buffer_bytes: StoreOptions::default().buffer_bytes,
@@ -137,13 +151,19 @@ impl Node {
     /// Starts the main job. With `drain` it ends once all that the log holds is applied.
     pub fn start(&self, drain: bool) -> Running {
         let rules = BetRules { max_skew_ms: self.options.max_skew_ms, notify: self.options.notify };
+        let settling = SettleRules {
+            challenge_ms: self.options.challenge_ms,
+            emergency_delay_ms: self.options.emergency_delay_ms,
+            notify: self.options.notify,
+            page_bets: self.options.settle_page_bets,
+        };
         let mut options = LoopOptions::new(betting::LOOP);
         options.windows = self.windows.clone();
         options.export_dir = self.options.export.then(|| self.dir().join("parquet"));
         options.batch_records = self.options.batch_records;
         options.drain = drain;
         let stop = Stop::default();
-        let run = engine::run(Arc::new(Betting::new(rules)), self.ports(), options, stop.clone());
+        let run = engine::run(Arc::new(Betting::new(rules, settling)), self.ports(), options, stop.clone());
         Running { stop, task: tokio::spawn(run) }
     }
 

@@ -54,6 +54,7 @@ pub fn of_game_event(event: &GameEvent) -> String {
         | Kind::QuestionResumed { question_uuid, .. }
         | Kind::QuestionApproved { question_uuid, .. }
         | Kind::QuestionAmended { question_uuid, .. }
+        | Kind::EmergencyAnswer { question_uuid, .. }
         | Kind::PositionSold { question_uuid, .. }
         | Kind::AnswerReported { question_uuid, .. } => question_uuid.to_string(),
         Kind::AccountUpserted { user } => user.address.to_string(),

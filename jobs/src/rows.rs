@@ -4,6 +4,7 @@ use pipeline::{Error, Result};
 use schemas::ids::{Address, QuestionId, StreamId, TxHash};
 use schemas::question::QuestionRow;
 use schemas::row::{Row as Stored, RowError};
+use schemas::settlement::SettlementRow;
 use schemas::stream::StreamRow;
 use schemas::streamer::StreamerRow;
 use schemas::transaction::TransactionRow;
@@ -20,6 +21,8 @@ pub enum Key {
     Question(QuestionId),
     /// A question's stakes and counts by outcome: owned by bets.
     Totals(QuestionId),
+    /// How far a question's bets are settled.
+    Settlement(QuestionId),
     /// A streamer.
     Streamer(Address),
     /// A broadcast.
@@ -37,6 +40,8 @@ pub enum Row {
     Question(Box<QuestionRow>),
     /// See [`Key::Totals`].
     Totals(TotalsRow),
+    /// See [`Key::Settlement`].
+    Settlement(SettlementRow),
     /// See [`Key::Streamer`].
     Streamer(StreamerRow),
     /// See [`Key::Stream`].
@@ -54,6 +59,7 @@ pub fn locate(key: &Key) -> (&'static str, Vec<u8>) {
         Key::User(address) => (UserRow::TABLE, address.as_bytes().to_vec()),
         Key::Question(id) => (QuestionRow::TABLE, id.as_bytes().to_vec()),
         Key::Totals(id) => (TotalsRow::TABLE, id.as_bytes().to_vec()),
+        Key::Settlement(id) => (SettlementRow::TABLE, id.as_bytes().to_vec()),
         Key::Streamer(address) => (StreamerRow::TABLE, address.as_bytes().to_vec()),
         Key::Stream(id) => (StreamRow::TABLE, id.as_bytes().to_vec()),
         Key::Transaction(address, hash) => {
@@ -68,6 +74,7 @@ pub fn encode(row: &Row) -> Vec<u8> {
         Row::User(row) => row.to_bytes(),
         Row::Question(row) => row.to_bytes(),
         Row::Totals(row) => row.to_bytes(),
+        Row::Settlement(row) => row.to_bytes(),
         Row::Streamer(row) => row.to_bytes(),
         Row::Stream(row) => row.to_bytes(),
         Row::Transaction(row) => row.to_bytes(),
@@ -80,6 +87,7 @@ pub fn restore(key: &Key, bytes: &[u8]) -> Result<Row> {
         Key::User(_) => UserRow::from_bytes(bytes).map(Row::User),
         Key::Question(_) => QuestionRow::from_bytes(bytes).map(|row| Row::Question(Box::new(row))),
         Key::Totals(_) => TotalsRow::from_bytes(bytes).map(Row::Totals),
+        Key::Settlement(_) => SettlementRow::from_bytes(bytes).map(Row::Settlement),
         Key::Streamer(_) => StreamerRow::from_bytes(bytes).map(Row::Streamer),
         Key::Stream(_) => StreamRow::from_bytes(bytes).map(Row::Stream),
         Key::Transaction(..) => TransactionRow::from_bytes(bytes).map(Row::Transaction),
@@ -112,6 +120,7 @@ macro_rules! typed {
 typed!(user, change_user, User(address: Address), User, UserRow);
 typed!(question, change_question, Question(id: QuestionId), Question, QuestionRow);
 typed!(totals, change_totals, Totals(id: QuestionId), Totals, TotalsRow);
+typed!(settlement, change_settlement, Settlement(id: QuestionId), Settlement, SettlementRow);
 typed!(streamer, change_streamer, Streamer(address: Address), Streamer, StreamerRow);
 typed!(stream, change_stream, Stream(id: StreamId), Stream, StreamRow);
 typed!(transaction, change_transaction, Transaction(address: Address, hash: TxHash), Transaction, TransactionRow);

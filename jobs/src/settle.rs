@@ -1,23 +1,47 @@
-//! The settle job, first cut: keeps questions, accounts, streamers and broadcasts by game events.
+//! The settle job: keeps questions, accounts, streamers and broadcasts by game events, and settles
+//! the bets of a question whose answer is final.
 //!
-//! Life of a question here: open → paused ↔ open → closed → proposed (a quorum of sources saw the
-//! answer), with flagged, amended and voided beside it. A question also closes by timer at its
-//! `betting_end_time`. Paying bets, challenge windows and operators' approval build on this.
+//! Reading order: [`life`] is the life of a question, one pure function; [`evidence`] weighs what
+//! sources say; [`task`] settles bets page by page, each with its [`result`]; [`audit`] keeps what
+//! operators did.
 
+mod audit;
+mod evidence;
+mod life;
 mod questions;
+pub mod result;
+mod task;
+mod timers;
 
 use pipeline::Arrival;
 use pipeline::dead_letter::Reject;
-use pipeline::job::{At, Effects};
+use pipeline::job::{Ask, At, Effects, Placed};
+use schemas::bet_row::BetRow;
 use schemas::game_event::{GameEvent, GameEventKind};
-use schemas::ids::{Address, QuestionId};
+use schemas::ids::Address;
 use schemas::stream::StreamRow;
 use schemas::streamer::StreamerRow;
+use schemas::time::Timestamp;
 use schemas::transaction::{Transaction, TransactionKind, TransactionRow};
 use schemas::user::{UserRow, UserSpec};
 
+use self::life::{Moment, Trigger};
+use self::timers::Alarm;
 use crate::bets::event_time;
 use crate::rows::{self, Key, Rows};
+
+/// What settling can be told.
+#[derive(Debug, Clone, Copy)]
+pub struct SettleRules {
+    /// How long a proposed answer can be challenged, in milliseconds.
+    pub challenge_ms: i64,
+    /// How long after a second operator asked an emergency answer takes effect, in milliseconds.
+    pub emergency_delay_ms: i64,
+    /// Whether status changes are emitted to the stream `notifications`.
+    pub notify: bool,
+    /// Bets settled in one commit, at most.
+    pub page_bets: usize,
+}
 
 /// The rows that an event needs.
 pub fn needs(event: &GameEvent, keys: &mut Vec<Key>) {
@@ -37,12 +61,22 @@ pub fn needs(event: &GameEvent, keys: &mut Vec<Key>) {
         Kind::Deposit { address, transaction } | Kind::Withdrawal { address, transaction } => {
             keys.extend([Key::User(*address), Key::Transaction(*address, transaction.transaction_hash)]);
         }
-        kind => keys.extend(questions::subject(kind).map(Key::Question)),
+        kind => {
+            if let Some(id) = questions::subject(kind) {
+                keys.extend([Key::Question(id), Key::Totals(id), Key::Settlement(id)]);
+            }
+        }
     }
 }
 
 /// Applies an event to the rows it names.
-pub fn apply(event: &GameEvent, at: &At, rows: &mut Rows, effects: &mut Effects) -> Result<(), Reject> {
+pub fn apply(
+    event: &GameEvent,
+    at: &At,
+    rows: &mut Rows,
+    effects: &mut Effects,
+    rules: &SettleRules,
+) -> Result<(), Reject> {
     use GameEventKind as Kind;
     let now = event_time(at.now);
     match &event.kind {
@@ -68,9 +102,8 @@ pub fn apply(event: &GameEvent, at: &At, rows: &mut Rows, effects: &mut Effects)
         }
         Kind::QuestionOpened { question } => {
             questions::open(question, now, rows)?;
-            effects
-                .timers
-                .push((Arrival(question.betting_end_time.millis()), question.question_uuid.as_bytes().to_vec()));
+            let end = Arrival(question.betting_end_time.millis());
+            effects.timers.push((end, Alarm::EndOfBetting.key(question.question_uuid)));
         }
         Kind::AccountUpserted { user } => upsert_account(user, rows),
         Kind::Deposit { address, transaction } => {
@@ -82,11 +115,15 @@ pub fn apply(event: &GameEvent, at: &At, rows: &mut Rows, effects: &mut Effects)
         // What happens in a game and what is sold on chain change no row yet.
         Kind::GameMoment { .. } | Kind::PositionSold { .. } => {}
         kind => {
-            let changed = questions::change(kind, event_time(at.arrived_at), rows)?;
-            if let Kind::QuestionAmended { question_uuid, betting_end_time: Some(end), .. } = kind {
-                effects.timers.push((Arrival(end.millis()), question_uuid.as_bytes().to_vec()));
+            let before = questions::find(kind, rows)?;
+            let arrived_at = event_time(at.arrived_at);
+            let moment = Moment { arrived: arrived_at, now };
+            let moved = life::transition(&before, Trigger::Event(event), moment, rules)?;
+            let after = moved.as_ref().map_or(&before, |(after, _)| after);
+            audit::keep(event, &before, after, arrived_at, effects);
+            if let Some(moved) = moved {
+                take(moved, now, rows, effects);
             }
-            questions::store(changed, rows);
         }
     }
     Ok(())
@@ -94,18 +131,53 @@ pub fn apply(event: &GameEvent, at: &At, rows: &mut Rows, effects: &mut Effects)
 
 /// The rows that a timer needs.
 pub fn tick_needs(timer: &[u8], keys: &mut Vec<Key>) {
-    keys.extend(timer_question(timer).map(Key::Question));
-}
-
-/// The end of betting came: a question that is still open closes.
-pub fn tick(timer: &[u8], due: Arrival, rows: &mut Rows) {
-    if let Some(id) = timer_question(timer) {
-        questions::end_betting(id, event_time(due), rows);
+    if let Some((id, _)) = Alarm::parse(timer) {
+        keys.extend([Key::Question(id), Key::Totals(id), Key::Settlement(id)]);
     }
 }
 
-fn timer_question(timer: &[u8]) -> Option<QuestionId> {
-    timer.try_into().ok().map(QuestionId::from_bytes)
+/// The bets that a timer works on.
+pub fn tick_asks(timer: &[u8], rows: &Rows, rules: &SettleRules) -> Option<Ask> {
+    match Alarm::parse(timer)? {
+        (id, Alarm::NextPage) => task::asks(id, rows, rules),
+        _ => None,
+    }
+}
+
+/// What was to happen at `due`.
+pub fn tick(
+    timer: &[u8],
+    due: Arrival,
+    bets: Placed<BetRow>,
+    rows: &mut Rows,
+    effects: &mut Effects,
+    rules: &SettleRules,
+) -> Placed<BetRow> {
+    let Some((id, alarm)) = Alarm::parse(timer) else { return Vec::new() };
+    if alarm == Alarm::NextPage {
+        return task::page(id, due, bets, rows, effects, rules);
+    }
+    let Some(before) = rows::question(rows, id) else { return Vec::new() };
+    // A timer asks for nothing that can be refused.
+    let now = event_time(due);
+    let moment = Moment { arrived: now, now };
+    if let Ok(Some(moved)) = life::transition(before, Trigger::Alarm(alarm), moment, rules) {
+        take(moved, now, rows, effects);
+    }
+    Vec::new()
+}
+
+/// Stores a moved question and does what the move asks for.
+fn take((question, asked): life::Moved, now: Timestamp, rows: &mut Rows, effects: &mut Effects) {
+    for effect in asked {
+        match effect {
+            life::Effect::Wake(alarm, at) => {
+                effects.timers.push((Arrival(at.millis()), alarm.key(question.spec.question_uuid)));
+            }
+            life::Effect::Settle => task::begin(&question, now, rows, effects),
+        }
+    }
+    questions::store(question, rows);
 }
 
 fn start_stream(stream: StreamRow, rows: &mut Rows) {
@@ -123,7 +195,7 @@ fn start_stream(stream: StreamRow, rows: &mut Rows) {
     }
 }
 
-fn end_stream(stream: StreamRow, now: schemas::time::Timestamp, rows: &mut Rows) {
+fn end_stream(stream: StreamRow, now: Timestamp, rows: &mut Rows) {
     let (id, streamer) = (stream.spec.stream_uuid, stream.spec.streamer);
     if let Some(row) = rows::change_stream(rows, id, || stream) {
         row.ended_at = Some(now);
@@ -162,3 +234,6 @@ fn add_transaction(address: Address, kind: TransactionKind, transaction: &Transa
     rows::change_transaction(rows, address, transaction.transaction_hash, new);
     rows::change_user(rows, address, || UserRow::new(address));
 }
+
+#[cfg(test)]
+mod tests;

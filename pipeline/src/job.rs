@@ -17,7 +17,7 @@ use crate::metrics::Metric;
 use crate::record::{Append, Position};
 use crate::rows::Rows;
 use crate::shard::ShardId;
-use crate::tables::FactTable;
+use crate::tables::{FactTable, RowRef};
 use crate::window::tumbling::WindowRows;
 
 /// A stream that a job reads. Where records of several inputs arrived in the same millisecond,
@@ -72,13 +72,15 @@ pub struct Sealed {
     pub windowed: BooleanArray,
 }
 
-/// Records to emit, timers to set, counts: what a fold returns besides rows and facts.
+/// Records to emit, timers to set, rows to write, counts: what a fold returns besides rows and facts.
 #[derive(Debug, Default)]
 pub struct Effects {
     /// Records to append, each to its stream.
     pub emits: Vec<(&'static str, Append)>,
     /// Timers: when, and what to hand back then.
     pub timers: Vec<(Arrival, Vec<u8>)>,
+    /// Rows that no fold reads back: table, key, value.
+    pub puts: Vec<(&'static str, Vec<u8>, Vec<u8>)>,
     /// What to add to which counter.
     pub counts: Vec<(Metric, u64)>,
 }
@@ -92,6 +94,24 @@ impl Effects {
         }
     }
 }
+
+/// Stored facts that a timer works on: some of an input's that share an index key, oldest first.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The input's number.
+    pub input: usize,
+    /// The index.
+    pub index: &'static str,
+    /// The key in it.
+    pub key: Vec<u8>,
+    /// Only facts that stand after this one.
+    pub after: Option<RowRef>,
+    /// So many at most.
+    pub limit: usize,
+}
+
+/// Facts, each with its place.
+pub type Placed<F> = Vec<(RowRef, F)>;
 
 /// A pure fold over the records of its inputs.
 pub trait Job: Send + Sync + 'static {
@@ -128,8 +148,22 @@ pub trait Job: Send + Sync + 'static {
     /// Adds the keys of the rows that a timer of this job needs.
     fn tick_needs(&self, timer: &[u8], keys: &mut Vec<Self::Key>);
 
-    /// Applies a timer that this job set, at the time it was due.
-    fn tick(&self, timer: &[u8], due: Arrival, rows: &mut Rows<Self::Key, Self::Row>, effects: &mut Effects);
+    /// The facts that a timer works on, if any; the rows it needs are there.
+    fn tick_asks(&self, timer: &[u8], rows: &Rows<Self::Key, Self::Row>) -> Option<Ask>;
+
+    /// Adds the keys of the rows that working on a fact needs.
+    fn fact_needs(&self, fact: &Self::Fact, keys: &mut Vec<Self::Key>);
+
+    /// Applies a timer that this job set, at the time it was due, and returns the facts that it
+    /// changed. They do not enter the windows again.
+    fn tick(
+        &self,
+        timer: &[u8],
+        due: Arrival,
+        facts: Placed<Self::Fact>,
+        rows: &mut Rows<Self::Key, Self::Row>,
+        effects: &mut Effects,
+    ) -> Placed<Self::Fact>;
 
     /// The record that tells consumers of a dead letter, if any.
     fn announce(&self, letter: &DeadLetter) -> Option<(&'static str, Append)>;
@@ -139,6 +173,9 @@ pub trait Job: Send + Sync + 'static {
 
     /// The facts of the input with this number in columns.
     fn seal(&self, input: usize, facts: &[Self::Fact]) -> Result<Sealed>;
+
+    /// The inverse of [`Job::seal`].
+    fn unseal(&self, input: usize, rows: &RecordBatch) -> Result<Vec<Self::Fact>>;
 
     /// Where a row is stored: its table, and its key there.
     fn locate(&self, key: &Self::Key) -> (&'static str, Vec<u8>);

@@ -59,6 +59,8 @@ metrics! {
     WindowRevisions => "window.revision.rows", Counter, "Result rows written or revised.";
     JobAccepted => "job.accepted.records", Counter, "Records accepted.";
     JobRejected => "job.rejected.records", Counter, "Records rejected with a row of their own.";
+    JobSettled => "job.settled.records", Counter, "Stored records that got their final state.";
+    JobSettlements => "job.settlements.records", Counter, "Settlements finished: all records of one are settled.";
 }
 
 /// The values. Cheap to clone; clones share them.

@@ -36,8 +36,10 @@ pub struct FactTable {
     pub name: &'static str,
     /// The columns of its blocks.
     pub schema: SchemaRef,
-    /// Columns of fixed-size bytes to find rows by, newest first.
+    /// Columns of fixed-size bytes to find rows by.
     pub indexes: &'static [&'static str],
+    /// The columns that a later change may touch; the others stay as they went in.
+    pub changing: &'static [&'static str],
 }
 
 /// Where a fact stands: its block, and the row there.
@@ -93,8 +95,19 @@ pub struct FactsWrite {
     pub rows: RecordBatch,
     /// Decisions, of new facts and of events that leave none; by ascending key, each once.
     pub claims: Vec<ClaimWrite>,
-    /// Stored facts that changed, each with its new row (a batch of one).
-    pub amended: Vec<(RowRef, RecordBatch)>,
+    /// Stored facts that changed: where each stands.
+    pub amended: Vec<RowRef>,
+    /// What they are now, in the same order; only the changing columns are kept.
+    pub changed: RecordBatch,
+}
+
+/// Some of a table's facts that share an index key, oldest first, as they are now.
+#[derive(Debug)]
+pub struct Page {
+    /// Where each stands.
+    pub at: Vec<RowRef>,
+    /// The facts, in the same order.
+    pub rows: RecordBatch,
 }
 
 /// A row to write; no value removes it.
@@ -155,6 +168,20 @@ impl Tables {
     pub async fn claims(&self, table: &FactTable, keys: &[[u8; 16]]) -> Result<Vec<Option<Claim>>> {
         match self {
             Tables::Embedded(tables) => tables.claims(table, keys),
+        }
+    }
+
+    /// Reads at most `limit` facts with an index key that stand after a place, oldest first.
+    pub async fn page(
+        &self,
+        table: &FactTable,
+        index: &str,
+        key: &[u8],
+        after: Option<RowRef>,
+        limit: usize,
+    ) -> Result<Page> {
+        match self {
+            Tables::Embedded(tables) => tables.facts_page(table, index, key, after, limit),
         }
     }
 

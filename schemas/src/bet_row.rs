@@ -70,6 +70,9 @@ pub struct BetRow {
     /// Position in the shard, at most 38 digits; people see the decimal text.
     #[n(7)]
     pub position: u128,
+    /// How it was settled: `won`, `lost` or `void`, whatever was paid since.
+    #[n(8)]
+    pub result: Option<BetStatus>,
 }
 
 impl BetRow {

@@ -3,6 +3,7 @@
 //! People read ids as text, times as UTC and money as decimals. The stored block of bets
 //! ([`bet_block`]) keeps ids as bytes instead: half the size and quick to compare.
 
+pub mod audit;
 pub mod bet_block;
 pub mod bets;
 mod build;
@@ -11,6 +12,7 @@ pub mod odds_windows;
 pub mod outbox;
 pub mod questions;
 pub mod quotes;
+pub mod settlements;
 pub mod streamers;
 pub mod streams;
 pub mod users;
@@ -103,6 +105,7 @@ pub fn bets() -> SchemaRef {
         ("payout?", MONEY),
         ("shard", DataType::Utf8),
         ("position", DataType::Utf8),
+        ("result?", DataType::Utf8),
     ])
 }
 
@@ -156,6 +159,12 @@ pub fn questions() -> SchemaRef {
         ("closed_at?", timestamp()),
         ("quorum", DataType::UInt8),
         ("collateral_decimals", DataType::UInt8),
+        ("winners", DataType::UInt16),
+        ("challenge_until?", timestamp()),
+        ("settling_from?", timestamp()),
+        ("settled_at?", timestamp()),
+        ("flag_reason?", DataType::Utf8),
+        ("void_reason?", DataType::Utf8),
     ])
 }
 
@@ -202,6 +211,37 @@ pub fn odds_windows() -> SchemaRef {
     ])
 }
 
+/// The `settlements` table.
+pub fn settlements() -> SchemaRef {
+    schema([
+        ("question_uuid", DataType::Utf8),
+        ("version", DataType::UInt64),
+        ("bets_accepted", DataType::UInt64),
+        ("bets_won", DataType::UInt64),
+        ("bets_lost", DataType::UInt64),
+        ("bets_void", DataType::UInt64),
+        ("staked", TOTAL),
+        ("returned", TOTAL),
+        ("started_at", timestamp()),
+        ("settled_at?", timestamp()),
+    ])
+}
+
+/// The `audit` table.
+pub fn audit() -> SchemaRef {
+    schema([
+        ("event_uuid", DataType::Utf8),
+        ("question_uuid", DataType::Utf8),
+        ("at", timestamp()),
+        ("operator", DataType::Utf8),
+        ("action", DataType::Utf8),
+        ("detail?", DataType::Utf8),
+        ("before", DataType::Utf8),
+        ("after", DataType::Utf8),
+        ("version", DataType::UInt64),
+    ])
+}
+
 /// The `outbox` table.
 pub fn outbox() -> SchemaRef {
     schema([
@@ -214,6 +254,9 @@ pub fn outbox() -> SchemaRef {
         ("attempts", DataType::UInt32),
         ("created_at", timestamp()),
         ("sent_at?", timestamp()),
+        ("email?", DataType::Utf8),
+        ("digest_at?", timestamp()),
+        ("last_error?", DataType::Utf8),
     ])
 }
 

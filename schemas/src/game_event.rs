@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{DecodeError, Encoded, Event};
 use crate::ids::EventId;
 use crate::question::MAX_OUTCOMES;
+use crate::text::{MAX_NAME_BYTES, check_optional};
 use crate::time::Timestamp;
 
 pub use kind::GameEventKind;
@@ -23,9 +24,19 @@ pub struct GameEvent {
     pub event_uuid: EventId,
     /// When it happened, by the source's clock.
     pub at: Timestamp,
+    /// Who sent it, where a person did: the audit's name for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
     /// What happened.
     #[serde(flatten)]
     pub kind: GameEventKind,
+}
+
+impl GameEvent {
+    /// An event that no person sent.
+    pub const fn new(event_uuid: EventId, at: Timestamp, kind: GameEventKind) -> GameEvent {
+        GameEvent { event_uuid, at, operator: None, kind }
+    }
 }
 
 impl Event for GameEvent {
@@ -36,14 +47,16 @@ impl Event for GameEvent {
         struct Head {
             event_uuid: EventId,
             at: Timestamp,
+            operator: Option<String>,
             r#type: String,
         }
         let head: Head = record.read()?;
         let kind = GameEventKind::read(&head.r#type, record)?;
-        Ok(GameEvent { event_uuid: head.event_uuid, at: head.at, kind })
+        Ok(GameEvent { event_uuid: head.event_uuid, at: head.at, operator: head.operator, kind })
     }
 
     fn check(&self) -> Result<(), DecodeError> {
+        check_optional("operator", self.operator.as_ref(), MAX_NAME_BYTES)?;
         self.kind.check()
     }
 }

@@ -25,6 +25,7 @@ pub mod odds_event;
 pub mod quote;
 pub mod settlement;
 
+pub mod audit;
 pub mod bet_row;
 pub mod dead_letter;
 pub mod outbox;

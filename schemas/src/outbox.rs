@@ -1,4 +1,4 @@
-//! Mails to send: one row for every notification whose bettor has a confirmed address.
+//! Mails to send: one row for every notification.
 
 use minicbor::{Decode, Encode};
 
@@ -16,7 +16,7 @@ named! {
         1 Sent = "sent",
         /// Given up after the last attempt.
         2 Failed = "failed",
-        /// There is no confirmed address to send it to.
+        /// Nobody wants it: no confirmed address, unsubscribed, or an address that bounced.
         3 Skipped = "skipped",
     }
 }
@@ -42,6 +42,12 @@ pub struct OutboxRow {
     /// What the last failed attempt met.
     #[n(5)]
     pub last_error: Option<String>,
+    /// The end of the hour whose digest it goes into, if it does.
+    #[n(6)]
+    pub digest: Option<Timestamp>,
+    /// To whom it was sent.
+    #[n(7)]
+    pub email: Option<String>,
 }
 
 impl Row for OutboxRow {

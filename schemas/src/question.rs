@@ -2,7 +2,8 @@
 //!
 //! A question moves `open → closed → proposed → approved → reported → finalised`, with
 //! `paused`, `flagged` and `voided` beside it. The settle job moves it; bets are decided
-//! by the times in the row, never by the momentary state.
+//! by the times in the row, never by the momentary state. Bets are settled from the moment
+//! an answer is approved or the question is voided.
 
 use minicbor::{Decode, Encode};
 use schemars::JsonSchema;
@@ -88,6 +89,23 @@ pub struct QuestionSpec {
     #[n(16)]
     #[serde(default = "default_collateral_decimals")]
     pub collateral_decimals: u8,
+    /// How many outcomes win: 1, or the places of a place market.
+    #[n(17)]
+    #[cbor(default)]
+    #[serde(default)]
+    pub winners: Winners,
+}
+
+/// How many outcomes of a question win, at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Encode, Decode)]
+#[serde(transparent)]
+#[cbor(transparent)]
+pub struct Winners(#[n(0)] pub u16);
+
+impl Default for Winners {
+    fn default() -> Self {
+        Winners(1)
+    }
 }
 
 const fn default_quorum() -> u8 {
@@ -111,6 +129,10 @@ impl QuestionSpec {
         if ids != 0 && ids != outcomes {
             let problem = format!("{ids} ids for {outcomes} outcomes; give one each, or none");
             return Err(DecodeError::field("question.outcome_ids", problem));
+        }
+        if self.winners.0 == 0 || usize::from(self.winners.0) > outcomes {
+            let problem = format!("{} of {outcomes} outcomes cannot win; choose 1 to {outcomes}", self.winners.0);
+            return Err(DecodeError::field("question.winners", problem));
         }
         if self.quorum == 0 {
             let problem = "0 sources decide nothing; the quorum is at least 1";
@@ -201,6 +223,23 @@ pub struct Observation {
     pub evidence: Option<String>,
 }
 
+/// An answer that operators asked for past quorum and challenge: it takes two of them, and a delay.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Emergency {
+    /// Payout numerators by outcome; empty to void the question.
+    #[n(0)]
+    pub payouts: Vec<u64>,
+    /// Who asked for exactly this, in order.
+    #[n(1)]
+    pub operators: Vec<String>,
+    /// Why, in the first one's words.
+    #[n(2)]
+    pub reason: String,
+    /// When it takes effect, once two have asked.
+    #[n(3)]
+    pub due: Option<Timestamp>,
+}
+
 /// A row of `questions`. Its bets are answered from an index.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct QuestionRow {
@@ -247,6 +286,18 @@ pub struct QuestionRow {
     /// Why it was flagged.
     #[n(13)]
     pub flag_reason: Option<String>,
+    /// Until when the proposed answer can be challenged, in arrival time.
+    #[n(14)]
+    pub challenge_until: Option<Timestamp>,
+    /// Since when the answer is final here and bets are being settled.
+    #[n(15)]
+    pub settling_from: Option<Timestamp>,
+    /// When its last bet was settled.
+    #[n(16)]
+    pub settled_at: Option<Timestamp>,
+    /// An answer that operators asked for out of turn.
+    #[n(17)]
+    pub emergency: Option<Emergency>,
 }
 
 impl QuestionRow {
@@ -268,6 +319,10 @@ impl QuestionRow {
             answer_reported: false,
             void_reason: None,
             flag_reason: None,
+            challenge_until: None,
+            settling_from: None,
+            settled_at: None,
+            emergency: None,
         }
     }
 }

@@ -1,5 +1,7 @@
-//! A settled question, as the stream `settlements` carries it to the chain worker.
+//! Settling: the row that says how far a question's bets are settled, and the event that tells
+//! the chain worker and everybody else that all of them are.
 
+use minicbor::{Decode, Encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +9,7 @@ use crate::codec::{DecodeError, Encoded, Event};
 use crate::game_event::check_payouts;
 use crate::ids::{Address, ChainQuestionId, EventId, QuestionId, derive};
 use crate::money::Total;
+use crate::row::Row;
 use crate::time::Timestamp;
 
 /// The answer to a question and what it did to the bets.
@@ -50,6 +53,58 @@ impl Settlement {
     pub fn id_of(question: QuestionId, version: u64) -> EventId {
         derive("settlement", &[question.as_bytes(), &version.to_be_bytes()]).into()
     }
+}
+
+/// A row of `settlements`: what settling a question's bets has come to, page by page.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct SettlementRow {
+    /// The question.
+    #[n(0)]
+    pub question_uuid: QuestionId,
+    /// Its version when settling began.
+    #[n(1)]
+    pub version: u64,
+    /// Bets to settle: those that were accepted.
+    #[n(2)]
+    pub accepted: u64,
+    /// Where the sweep stands: block and row of the last bet looked at.
+    #[n(3)]
+    pub after: Option<(u64, u32)>,
+    /// Sweeps begun; more than one only where an index lags.
+    #[n(4)]
+    pub sweeps: u32,
+    /// Bets that won.
+    #[n(5)]
+    pub bets_won: u64,
+    /// Bets that lost.
+    #[n(6)]
+    pub bets_lost: u64,
+    /// Bets that were voided.
+    #[n(7)]
+    pub bets_void: u64,
+    /// Stakes of those settled.
+    #[n(8)]
+    pub staked: Total,
+    /// Payouts and refunds.
+    #[n(9)]
+    pub returned: Total,
+    /// When settling began.
+    #[n(10)]
+    pub started_at: Timestamp,
+    /// When the last bet was settled.
+    #[n(11)]
+    pub settled_at: Option<Timestamp>,
+}
+
+impl SettlementRow {
+    /// Bets settled so far.
+    pub const fn settled(&self) -> u64 {
+        self.bets_won + self.bets_lost + self.bets_void
+    }
+}
+
+impl Row for SettlementRow {
+    const TABLE: &'static str = "settlements";
 }
 
 impl Event for Settlement {

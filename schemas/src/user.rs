@@ -113,6 +113,11 @@ pub struct Profile {
     /// The latest accepted bet's `placed_at`.
     #[n(9)]
     pub last_bet_at: Option<Timestamp>,
+    /// What the open bets would pay if all of them won. Bounded at acceptance, so that no
+    /// settlement can take the account over what money can hold.
+    #[n(10)]
+    #[cbor(default)]
+    pub possible: Money,
 }
 
 impl UserRow {

@@ -29,6 +29,10 @@ pub struct Reference {
     pub closed_at: Option<i64>,
     /// Runners that are WINNER in the last definition.
     pub winners: Vec<i64>,
+    /// What the bets on those pay: size × price, each rounded down to the millionth.
+    pub returned: i128,
+    /// How many bets those are.
+    pub won: u64,
 }
 
 /// One runner in one window.
@@ -79,10 +83,13 @@ pub fn compute(path: &Path) -> Result<Reference, String> {
         messages.iter().find(|message| has_status(message, "CLOSED")).and_then(|message| integer(&message["pt"]));
     let winners = winners(&messages);
     let increases = increases(&messages, closed_at.unwrap_or(i64::MAX))?;
+    let won = || increases.iter().filter(|increase| winners.contains(&increase.runner));
     Ok(Reference {
         bets: increases.len() as u64,
         staked: increases.iter().map(|increase| increase.stake).sum(),
         windows: windows(&increases),
+        returned: won().map(|increase| increase.stake * increase.odds / 1_000_000).sum(),
+        won: won().count() as u64,
         closed_at,
         winners,
     })

@@ -25,8 +25,55 @@ pub fn lines(seed: u64, count: u64) -> Vec<Line> {
     let first = lines.first().map_or(0, |line| line.at.millis());
     // The log itself refuses what is over its limit, so such lines never arrive.
     lines.retain(|line| line.bytes.len() <= MAX_RECORD_BYTES);
+    let questions = opened(&lines);
     lines.extend(edges(first));
+    lines.extend(endings(&questions, first));
     lines.sort_by_key(|line| line.at);
+    lines
+}
+
+/// The questions that are opened, in order.
+fn opened(lines: &[Line]) -> Vec<String> {
+    let openings = lines.iter().filter(|line| line.stream == "game-events");
+    let events = openings.filter_map(|line| serde_json::from_slice::<serde_json::Value>(&line.bytes).ok());
+    events.filter_map(|event| Some(event["question"]["question_uuid"].as_str()?.to_owned())).collect()
+}
+
+/// How the questions end: half of them while bets on others come in. Most with an answer, some void,
+/// some flagged because sources disagree, a runner taken out here and there, an emergency, and some
+/// stay open.
+fn endings(questions: &[String], first: i64) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (number, question) in (0i64..).zip(questions) {
+        let closed = first + if number % 2 == 0 { 20 * 60_000 } else { 61 * 60_000 } + number * 700;
+        let mut events = vec![(0, r#""type":"betting_closed""#.to_owned())];
+        let seen = |source: &str, outcome: i64| {
+            format!(r#""type":"outcome_observed","source":"{source}","outcome_index":{outcome},"confidence":"1""#)
+        };
+        let emergency = |operator: &str| {
+            format!(r#""type":"emergency_answer","operator":"{operator}","payouts":[1,0],"reason":"no feed""#)
+        };
+        match number % 8 {
+            0..=2 => events.extend([(900, seen("feed", number % 2)), (1_800, seen("streamer", number % 2))]),
+            3 => events.push((900, r#""type":"question_voided","reason":"abandoned""#.to_owned())),
+            4 => {
+                events.extend([(900, seen("feed", 0)), (1_000, seen("streamer", 1)), (60_000, seen("operator", 1))]);
+                events.push((70_000, r#""type":"question_approved","operator":"ann""#.to_owned()));
+            }
+            5 => {
+                events.push((-600_000, r#""type":"outcome_voided","outcome_index":0,"reason":"out""#.to_owned()));
+                events.extend([(900, seen("feed", 1)), (900, seen("vision", 1))]);
+            }
+            6 => events.extend([(5_000, emergency("ann")), (6_000, emergency("bob"))]),
+            _ => events.clear(),
+        }
+        for (order, (after, body)) in (0i64..).zip(events) {
+            let at = closed + after;
+            let id = format!("00000000-0000-4000-8000-{:012x}", (number << 8) | order);
+            let json = format!(r#"{{"event_uuid":"{id}","at":{at},"question_uuid":"{question}",{body}}}"#);
+            lines.push(line("game-events", question, at, json));
+        }
+    }
     lines
 }
 
@@ -94,7 +141,8 @@ pub async fn feed(options: &NodeOptions, feed: &Feed, faults: Faults) -> Result<
         clock.advance_to(feed.lines.get(next).map_or(Arrival::MIN, |line| at(Some(line))));
         tokio::task::yield_now().await;
     }
-    clock.advance_to(at(feed.lines.last()).plus_ms(3_600_000));
+    // Past every window's lateness, every challenge and the emergency's delay.
+    clock.advance_to(at(feed.lines.last()).plus_ms(2 * 3_600_000));
     running.stop.when_drained();
     (&mut running.task).await.expect("the loop does not panic")?;
     Ok(node)

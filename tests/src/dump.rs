@@ -12,18 +12,20 @@ use pipeline::tables::system;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Tables whose bytes must be equal.
-const ROWS: [&str; 8] = [
+const ROWS: [&str; 10] = [
     "users",
     "questions",
     "question_totals",
     "streamers",
     "streams",
     "transactions",
+    "settlements",
+    "audit",
     system::DEAD_LETTERS,
     system::RESULTS,
 ];
 /// Streams whose records must be equal, positions and arrivals included.
-const STREAMS: [&str; 5] = ["bets", "game-events", "odds", "notifications", "dead-letters"];
+const STREAMS: [&str; 6] = ["bets", "game-events", "odds", "settlements", "notifications", "dead-letters"];
 
 /// A node's contents.
 pub fn dump(node: &Node) -> Result<String> {

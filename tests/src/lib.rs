@@ -6,3 +6,4 @@ pub mod cricket_reference;
 pub mod drive;
 pub mod dump;
 pub mod fixture;
+pub mod invariants;

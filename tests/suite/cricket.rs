@@ -13,11 +13,14 @@ use pipeline::fault::{CrashPoint, Faults};
 use pipeline::tables::Tables;
 use pipeline::window::results;
 use pipeline::{Arrival, Clock, Error};
+use schemas::bet_row::BetStatus;
 use schemas::question::{QuestionRow, QuestionState};
 use schemas::row::Row;
+use schemas::user::UserRow;
 use tests::cricket_reference::{self, Window};
 use tests::dump::{difference, dump};
 use tests::fixture;
+use tests::invariants::{self, each_change_is_told_once, money_is_conserved, rows};
 
 async fn run(dir: Option<&std::path::Path>, speed: Speed, faults: Faults) -> Result<(Node, Outcome), ReplayError> {
     let files = fixture::cricket();
@@ -71,11 +74,34 @@ async fn every_window_agrees_with_the_file() {
 
     let question = the_question(&node);
     let winner = question.payouts.iter().position(|share| *share == 1).unwrap();
-    assert_eq!((question.spec.outcome_ids[winner].as_str(), question.state), ("228749", QuestionState::Proposed));
+    assert_eq!((question.spec.outcome_ids[winner].as_str(), question.state), ("228749", QuestionState::Approved));
     assert_eq!(question.closed_at.map(|at| at.millis()), reference.closed_at);
     assert_eq!(question.closed_at.unwrap().to_rfc3339(), "2022-07-11T14:47:27.332Z");
     assert!(question.observations.iter().all(|seen| Some(seen.at) >= question.closed_at));
     assert_eq!(node.tables.scan(pipeline::tables::system::DEAD_LETTERS, &[]).unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_bet_is_settled_as_the_file_says() {
+    let reference = cricket_reference::compute(&fixture::cricket().market).unwrap();
+    let (node, _) = run(None, Speed::Max, Faults::none()).await.unwrap();
+    let books = money_is_conserved(&node);
+    assert_eq!((books.staked, books.open, books.returned), (reference.staked, 0, reference.returned));
+
+    let question = the_question(&node);
+    let winner = question.payouts.iter().position(|share| *share == 1).unwrap();
+    let mut results = BTreeMap::new();
+    for bet in invariants::bets(&node) {
+        let won = usize::from(bet.bet.outcome_index) == winner;
+        let expected = if won { (BetStatus::Paid, BetStatus::Won) } else { (BetStatus::Lost, BetStatus::Lost) };
+        assert_eq!((bet.status, bet.result), (expected.0, Some(expected.1)), "{}", bet.bet.bet_uuid);
+        *results.entry(expected.1).or_insert(0) += 1;
+    }
+    assert_eq!((results[&BetStatus::Won], results[&BetStatus::Lost]), (reference.won, reference.bets - reference.won));
+    let profits: i128 = rows::<UserRow>(&node).iter().map(|user| i128::from(user.profile.profit.micros())).sum();
+    assert_eq!(profits, reference.returned - reference.staked);
+    // Each bet was accepted and won or lost; the winners were paid.
+    assert_eq!(each_change_is_told_once(&node) as u64, 2 * reference.bets + reference.won);
 }
 
 #[tokio::test(flavor = "multi_thread")]

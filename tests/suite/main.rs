@@ -6,4 +6,5 @@ mod cricket;
 mod kill;
 mod recovery;
 mod seeded_bugs;
+mod settling;
 mod tidy;

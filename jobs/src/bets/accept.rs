@@ -21,7 +21,8 @@ pub enum Decision {
 /// Decides a bet that arrived at `arrived_at`.
 ///
 /// Accepted when `|placed_at − arrived_at| ≤ max_skew_ms`, `arrived_at ≤ betting_end_time`,
-/// `arrived_at ≤ closed_at`, and `arrived_at` is outside every pause `[from, to)`.
+/// `arrived_at ≤ closed_at`, `arrived_at` is outside every pause `[from, to)`, and bets are not
+/// being settled yet.
 ///
 /// # Errors
 /// A bet that no such question can have (an outcome or a chain that is not its own) is invalid.
@@ -39,7 +40,9 @@ pub fn decide(
         return Ok(Decision::Rejected(RejectReason::UnknownQuestion));
     };
     fits(bet, question)?;
-    let closed = question.closed_at.is_some_and(|closed| arrived_at > closed);
+    // A redriven bet may have arrived in time and still come too late: once bets are being settled,
+    // none is added.
+    let closed = question.closed_at.is_some_and(|closed| arrived_at > closed) || question.settling_from.is_some();
     if closed || arrived_at > question.spec.betting_end_time {
         return Ok(Decision::Rejected(RejectReason::BettingClosed));
     }

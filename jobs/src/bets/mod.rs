@@ -120,6 +120,7 @@ fn row_of(bet: &Bet, at: &At, decision: Decision) -> BetRow {
         arrived_at: event_time(at.arrived_at),
         shard: at.shard.0,
         position: at.position.as_u128(),
+        result: None,
     }
 }
 

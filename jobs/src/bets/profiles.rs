@@ -21,11 +21,28 @@ pub fn fold(before: &Profile, bet: &Bet, decision: Decision, again: bool) -> Res
             profile.rejected = profile.rejected.saturating_sub(earlier);
             profile.open_stake = add(profile.open_stake, bet)?;
             profile.staked = add(profile.staked, bet)?;
+            profile.possible = promise(&profile, bet)?;
             profile.last_bet_at = profile.last_bet_at.max(Some(bet.placed_at));
         }
         Decision::Rejected(_) => profile.rejected += 1 - earlier,
     }
     Ok(profile)
+}
+
+/// What the open bets could pay. Together with what was returned it stays in range, so that settling
+/// cannot fail.
+fn promise(profile: &Profile, bet: &Bet) -> Result<Money, Reject> {
+    let possible = bet.odds.payout(bet.buy_amount).and_then(|payout| profile.possible.checked_add(payout));
+    let possible = possible.filter(|possible| profile.returned.checked_add(*possible).is_some());
+    possible.ok_or_else(|| {
+        Reject::invalid(format!(
+            "buy_amount: {} at odds of {} could take the returns of {} over the limit of {}",
+            bet.buy_amount,
+            bet.odds,
+            bet.bettor,
+            Money::MAX
+        ))
+    })
 }
 
 fn add(sum: Money, bet: &Bet) -> Result<Money, Reject> {

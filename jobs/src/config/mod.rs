@@ -88,6 +88,10 @@ pub struct Config {
     pub lateness_ms: i64,
     /// Whether final windows are written as Parquet.
     pub parquet: bool,
+    /// How long a proposed answer can be challenged, in milliseconds.
+    pub challenge_ms: i64,
+    /// How long an emergency answer waits after the second operator, in milliseconds.
+    pub emergency_delay_ms: i64,
     /// How long a stop may take, in milliseconds.
     pub drain_timeout_ms: i64,
     /// Records of a batch, at most.
@@ -112,6 +116,8 @@ impl Config {
             disorder_ms: values.parse("windows.disorder", parse_millis)?,
             lateness_ms: values.parse("windows.lateness", parse_millis)?,
             parquet: values.parse("windows.parquet", boolean)?,
+            challenge_ms: values.parse("settle.challenge", parse_millis)?,
+            emergency_delay_ms: values.parse("settle.emergency_delay", parse_millis)?,
             drain_timeout_ms: values.parse("run.drain_timeout", parse_millis)?,
             batch_records: values.parse("engine.batch_records", |text| number(text, 1, 1_000_000))?,
             resolved: resolved.clone(),
@@ -150,6 +156,8 @@ impl Config {
             disorder_ms: self.disorder_ms,
             lateness_ms: self.lateness_ms,
             notify: self.notify,
+            challenge_ms: self.challenge_ms,
+            emergency_delay_ms: self.emergency_delay_ms,
             export: self.parquet,
             batch_records: self.batch_records,
             ..NodeOptions::default()

@@ -55,6 +55,16 @@ pub const SETTINGS: &[Setting] = &[
         help: "How long after its end late bets still revise a window, then it is final.",
     },
     Setting { key: "windows.parquet", default: "true", help: "Whether final windows are written as Parquet files." },
+    Setting {
+        key: "settle.challenge",
+        default: "5m",
+        help: "How long a proposed answer can be flagged before it is final and bets are settled.",
+    },
+    Setting {
+        key: "settle.emergency_delay",
+        default: "1h",
+        help: "How long after a second operator asked for it an emergency answer takes effect.",
+    },
     Setting { key: "run.drain_timeout", default: "30s", help: "How long a stop may take to finish what is begun." },
     Setting { key: "engine.batch_records", default: "12288", help: "Records applied and committed together, at most." },
 ];

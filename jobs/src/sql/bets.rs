@@ -120,6 +120,7 @@ fn column(rows: &RecordBatch, field: &Field) -> Result<ArrayRef> {
             named(rows, "status", &active.collect::<BooleanArray>())
         }
         "status" => named(rows, "status", &StringArray::from_iter_values(BetStatus::ALL.iter().map(|s| s.as_str()))),
+        "result" => named(rows, "result", &StringArray::from_iter_values(BetStatus::ALL.iter().map(|s| s.as_str()))),
         "reject_reason" => {
             let reasons = RejectReason::ALL.iter().map(|reason| reason.as_str());
             named(rows, "reject_reason", &StringArray::from_iter_values(reasons))

@@ -13,7 +13,7 @@ use schemas::ids::{Address, BetId};
 
 use super::ask::Ask;
 use super::view::View;
-use super::{bets, letters, people, system, windows};
+use super::{bets, letters, people, settling, system, windows};
 
 /// Batches of a table, in the columns asked for.
 pub type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
@@ -33,6 +33,10 @@ pub enum Table {
     Streams,
     /// Odds over tumbling windows, open ones included.
     OddsWindows,
+    /// How far the bets of questions are settled.
+    Settlements,
+    /// What operators did.
+    Audit,
     /// Mails to send.
     Outbox,
     /// Records that could not be applied.
@@ -74,13 +78,15 @@ impl KeyKind {
 
 impl Table {
     /// Every table, in the order shown.
-    pub const ALL: [Table; 13] = [
+    pub const ALL: [Table; 15] = [
         Table::Bets,
         Table::Users,
         Table::Questions,
         Table::Streamers,
         Table::Streams,
         Table::OddsWindows,
+        Table::Settlements,
+        Table::Audit,
         Table::Outbox,
         Table::DeadLetters,
         Table::SysStreams,
@@ -99,6 +105,8 @@ impl Table {
             Table::Streamers => "streamers",
             Table::Streams => "streams",
             Table::OddsWindows => "odds_windows",
+            Table::Settlements => "settlements",
+            Table::Audit => "audit",
             Table::Outbox => "outbox",
             Table::DeadLetters => "dead_letters",
             Table::SysStreams => "sys_streams",
@@ -118,6 +126,8 @@ impl Table {
             Table::Streamers => columns::streamers(),
             Table::Streams => columns::streams(),
             Table::OddsWindows => columns::odds_windows(),
+            Table::Settlements => columns::settlements(),
+            Table::Audit => columns::audit(),
             Table::Outbox => columns::outbox(),
             Table::DeadLetters => letters::schema(),
             Table::SysStreams => system::streams_schema(),
@@ -135,7 +145,10 @@ impl Table {
                 &[("bet_uuid", KeyKind::Uuid), ("bettor", KeyKind::Address), ("question_uuid", KeyKind::Uuid)]
             }
             Table::Users | Table::Streamers => &[("address", KeyKind::Address)],
-            Table::Questions | Table::OddsWindows => &[("question_uuid", KeyKind::Uuid)],
+            Table::Questions | Table::OddsWindows | Table::Settlements | Table::Audit => {
+                &[("question_uuid", KeyKind::Uuid)]
+            }
+            Table::Outbox => &[("notification_id", KeyKind::Uuid)],
             Table::Streams => &[("stream_uuid", KeyKind::Uuid)],
             Table::DeadLetters => &[("id", KeyKind::DeadLetter)],
             _ => &[],
@@ -164,7 +177,9 @@ impl Table {
             Table::Streamers => Ok(people::streamers(view, ask)),
             Table::Streams => Ok(people::streams(view, ask)),
             Table::OddsWindows => Ok(windows::read(view, ask)),
-            Table::Outbox => Ok(Box::new(std::iter::empty())),
+            Table::Settlements => Ok(settling::settlements(view, ask)),
+            Table::Audit => Ok(settling::audit(view, ask)),
+            Table::Outbox => Ok(settling::outbox(view, ask)),
             Table::DeadLetters => Ok(letters::read(view, ask)),
             Table::SysStreams => one(ask, system::streams(&view)?),
             Table::SysShards => one(ask, system::shards(&view)?),

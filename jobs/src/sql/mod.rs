@@ -21,6 +21,7 @@ pub mod prompt;
 mod provider;
 mod render;
 mod session;
+mod settling;
 mod system;
 #[cfg(test)]
 mod tests;

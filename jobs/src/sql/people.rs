@@ -64,7 +64,7 @@ pub fn streams(view: Arc<View>, ask: Arc<Ask>) -> Batches {
 }
 
 /// The rows of a table, or those with the keys asked for.
-fn pages<R: Row + Send + 'static>(
+pub fn pages<R: Row + Send + 'static>(
     view: &Arc<View>,
     ask: &Ask,
     key: &str,

@@ -14,7 +14,6 @@ use tokio::task::JoinHandle;
 
 use super::align::{Batch, Entry};
 use super::checkpoint::Checkpoint;
-use super::timers::{Owner, Timer};
 use super::write::Writer;
 use super::{LoopOptions, Ports, Shared};
 use crate::clock::Arrival;
@@ -30,15 +29,15 @@ use crate::window::tumbling::WindowSettings;
 
 /// The applying half of a loop.
 pub struct Applier<J: Job> {
-    job: Arc<J>,
-    ports: Ports,
-    rows: Rows<J::Key, J::Row>,
+    pub(super) job: Arc<J>,
+    pub(super) ports: Ports,
+    pub(super) rows: Rows<J::Key, J::Row>,
     windows: Vec<WindowSettings>,
     writer: Stage<J>,
     /// The decisions of the run that is being written.
     unwritten: Arc<Decisions>,
     /// Nothing is due before this, whatever the run being written sets.
-    quiet_until: Arrival,
+    pub(super) quiet_until: Arrival,
 }
 
 /// Where the writer is.
@@ -143,7 +142,7 @@ impl<J: Job> Applier<J> {
     }
 
     /// Waits for the run that is being written, if any.
-    async fn idle(&mut self) -> Result<&mut Writer<J>> {
+    pub(super) async fn idle(&mut self) -> Result<&mut Writer<J>> {
         self.writer = match std::mem::replace(&mut self.writer, Stage::Failed) {
             Stage::Writing(writing) => {
                 let (writer, outcome) = writing.await.map_err(|error| Error::fatal("writing a run", error))?;
@@ -160,33 +159,6 @@ impl<J: Job> Applier<J> {
             }
             Stage::Writing(_) | Stage::Failed => Err(Error::Fatal("an earlier run could not be written".into())),
         }
-    }
-
-    /// Delivers every timer due by `frontier`, each in a commit of its own.
-    async fn tick_until(&mut self, frontier: Arrival) -> Result<()> {
-        let mut ticked = false;
-        while self.quiet_until <= frontier {
-            let mut commit = Commit::default();
-            let Some(timer) = self.idle().await?.pop_timer(&mut commit, frontier) else { break };
-            // A job's own timer changes rows; a window's does not.
-            let effects = match timer.owner {
-                Owner::Job => self.tick_job(&timer, &mut commit).await?,
-                Owner::Window => Effects::default(),
-            };
-            self.idle().await?.tick(&timer, effects, commit).await?;
-            ticked = true;
-        }
-        if ticked { self.ports.tables.sync().await } else { Ok(()) }
-    }
-
-    async fn tick_job(&mut self, timer: &Timer, commit: &mut Commit) -> Result<Effects> {
-        let mut keys = Vec::new();
-        self.job.tick_needs(&timer.key, &mut keys);
-        self.load_rows(keys).await?;
-        let mut effects = Effects::default();
-        self.job.tick(&timer.key, timer.due, &mut self.rows, &mut effects);
-        self.take_rows(commit);
-        Ok(effects)
     }
 
     /// Applies the first records, up to the next timer or window boundary, and has them written;
@@ -250,7 +222,7 @@ impl<J: Job> Applier<J> {
         Ok(Open { known, facts, effects: Effects::default(), dead: Vec::new(), duplicates: 0, limit })
     }
 
-    async fn load_rows(&mut self, keys: Vec<J::Key>) -> Result<()> {
+    pub(super) async fn load_rows(&mut self, keys: Vec<J::Key>) -> Result<()> {
         // By table: the keys, and where each is stored.
         let mut missing = BTreeMap::<&'static str, (Vec<J::Key>, Vec<_>)>::new();
         for key in keys {
@@ -335,7 +307,7 @@ impl<J: Job> Applier<J> {
         }
     }
 
-    fn take_rows(&mut self, commit: &mut Commit) {
+    pub(super) fn take_rows(&mut self, commit: &mut Commit) {
         let job = &self.job;
         self.rows.take_changes(|key, row| {
             let (table, key) = job.locate(key);

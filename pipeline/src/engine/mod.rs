@@ -2,7 +2,7 @@
 //!
 //! Three stages, each at work on its own part. The reader ([`align`]) merges the shards of every
 //! input into one order by effective arrival and decodes; the applier ([`apply`]) takes batches
-//! in that order, cuts them where a timer is due and applies each run of records; the writer
+//! in that order, cuts them where a timer is due ([`tick`]) and applies each run of records; the writer
 //! ([`write`]) commits a run's every effect at once. Back-pressure: one run is written while the
 //! next is applied, the channel before holds [`CHANNEL_BATCHES`] batches, then the reader waits,
 //! and the log keeps what producers append.
@@ -13,6 +13,7 @@
 pub mod align;
 mod apply;
 pub mod checkpoint;
+mod tick;
 pub mod timers;
 mod write;
 

@@ -93,12 +93,12 @@ impl<J: Job> Writer<J> {
             if claims.is_empty() {
                 continue;
             }
-            let (places, changed): (Vec<RowRef>, Vec<J::Fact>) = amended.into_iter().unzip();
+            let (amended, changed): (Vec<RowRef>, Vec<J::Fact>) = amended.into_iter().unzip();
             let (new, changed) = (self.job.seal(number, &facts)?, self.job.seal(number, &changed)?);
             self.fold(number, [&new, &changed], now, commit).await?;
-            let amended = places.into_iter().enumerate().map(|(i, at)| (at, changed.rows.slice(i, 1))).collect();
-            let rows = new.rows;
-            commit.facts.push(FactsWrite { table: input.decisions, rows, claims: std::mem::take(claims), amended });
+            let claims = std::mem::take(claims);
+            let (rows, changed) = (new.rows, changed.rows);
+            commit.facts.push(FactsWrite { table: input.decisions, rows, claims, amended, changed });
         }
         Ok(())
     }
@@ -135,6 +135,9 @@ impl<J: Job> Writer<J> {
         self.ports.metrics.add(Metric::LogAppendRecords, effects.emits.len() as u64);
         for (stream, record) in effects.emits {
             commit.emits.entry(stream).or_default().push(record);
+        }
+        for (table, key, value) in effects.puts {
+            commit.put(table, key, value);
         }
         for (due, key) in effects.timers {
             self.timers.set(commit, Timer { due, owner: Owner::Job, key });

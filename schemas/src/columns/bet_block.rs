@@ -44,8 +44,14 @@ pub fn schema() -> SchemaRef {
         ("payout?", MONEY),
         ("shard", DataType::UInt32),
         ("position", DataType::Decimal128(38, 0)),
+        ("result?", DataType::UInt8),
     ])
 }
+
+/// The columns that change after the bet was decided: when a provisional rejection is decided
+/// again, and when the bet is settled.
+pub const CHANGING: &[&str] =
+    &["arrived_at", "status", "status_version", "reject_reason", "payout", "shard", "position", "result"];
 
 /// Makes a block of rows, in their order.
 pub fn build(rows: &[BetRow]) -> Result<RecordBatch, ColumnError> {
@@ -72,6 +78,7 @@ pub fn build(rows: &[BetRow]) -> Result<RecordBatch, ColumnError> {
         build::optional_money(rows.iter().map(|row| row.payout))?,
         Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.shard))),
         Arc::new(positions.with_precision_and_scale(38, 0)?),
+        Arc::new(rows.iter().map(|row| row.result.map(BetStatus::code)).collect::<UInt8Array>()),
     ];
     Ok(RecordBatch::try_new(schema(), columns)?)
 }
@@ -104,6 +111,7 @@ pub struct BetBlock<'a> {
     payout: &'a Decimal128Array,
     shard: &'a UInt32Array,
     position: &'a Decimal128Array,
+    result: &'a UInt8Array,
     rows: usize,
 }
 
@@ -138,6 +146,7 @@ impl<'a> BetBlock<'a> {
             payout: primitive!("payout", Decimal128Type),
             shard: primitive!("shard", UInt32Type),
             position: primitive!("position", Decimal128Type),
+            result: primitive!("result", UInt8Type),
             rows: block.num_rows(),
         })
     }
@@ -183,6 +192,10 @@ impl<'a> BetBlock<'a> {
             true => Some(money(self.payout.value(row)).ok_or_else(|| damaged("payout"))?),
             false => None,
         };
+        let result = match self.result.is_valid(row) {
+            true => Some(BetStatus::from_code(self.result.value(row)).ok_or_else(|| damaged("result"))?),
+            false => None,
+        };
         let arrived_at = self.arrived_at.value(row);
         Ok(BetRow {
             bet,
@@ -193,6 +206,7 @@ impl<'a> BetBlock<'a> {
             arrived_at: Timestamp::from_millis(arrived_at).ok_or_else(|| damaged("arrived_at"))?,
             shard: self.shard.value(row),
             position: u128::try_from(self.position.value(row)).map_err(|_| damaged("position"))?,
+            result,
         })
     }
 

@@ -36,6 +36,7 @@ pub fn rows_to_sql(rows: &[BetRow]) -> Result<RecordBatch, ColumnError> {
         build::optional_money(rows.iter().map(|row| row.payout))?,
         build::text(rows.iter().map(|row| shard_name(row.shard))),
         build::text(rows.iter().map(|row| row.position)),
+        build::optional_text(rows.iter().map(|row| row.result)),
     ];
     Ok(RecordBatch::try_new(super::bets(), columns)?)
 }

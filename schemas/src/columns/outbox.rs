@@ -20,6 +20,9 @@ pub fn to_sql(rows: &[OutboxRow]) -> Result<RecordBatch, ColumnError> {
         Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.attempts))),
         build::times(rows.iter().map(|row| row.created_at)),
         build::optional_times(rows.iter().map(|row| row.sent_at)),
+        build::optional_text(rows.iter().map(|row| row.email.as_ref())),
+        build::optional_times(rows.iter().map(|row| row.digest)),
+        build::optional_text(rows.iter().map(|row| row.last_error.as_ref())),
     ];
     Ok(RecordBatch::try_new(super::outbox(), columns)?)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt8Array, UInt64Array};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt8Array, UInt16Array, UInt64Array};
 use arrow::error::ArrowError;
 
 use super::{ColumnError, build};
@@ -42,6 +42,12 @@ pub fn to_sql(rows: &[QuestionRow], bets: &[Vec<BetId>]) -> Result<RecordBatch, 
         build::optional_times(rows.iter().map(|row| row.closed_at)),
         Arc::new(UInt8Array::from_iter_values(specs().map(|spec| spec.quorum))),
         Arc::new(UInt8Array::from_iter_values(specs().map(|spec| spec.collateral_decimals))),
+        Arc::new(UInt16Array::from_iter_values(specs().map(|spec| spec.winners.0))),
+        build::optional_times(rows.iter().map(|row| row.challenge_until)),
+        build::optional_times(rows.iter().map(|row| row.settling_from)),
+        build::optional_times(rows.iter().map(|row| row.settled_at)),
+        build::optional_text(rows.iter().map(|row| row.flag_reason.as_ref())),
+        build::optional_text(rows.iter().map(|row| row.void_reason.as_ref())),
     ];
     Ok(RecordBatch::try_new(super::questions(), columns)?)
 }

@@ -159,6 +159,16 @@ kinds! {
         #[serde(skip_serializing_if = "Option::is_none")]
         outcomes: Option<Vec<String>>,
     }
+    /// An operator asks for an answer past quorum and challenge. It takes effect when a second
+    /// operator has asked for the same and a delay is over; a flag in between withdraws it.
+    "emergency_answer" EmergencyAnswer {
+        /// Which question.
+        question_uuid: QuestionId,
+        /// Payout numerators by outcome; empty to void the question.
+        payouts: Vec<u64>,
+        /// Why.
+        reason: String,
+    }
     /// A position was sold back to the market maker on chain.
     "position_sold" PositionSold {
         /// Which question.
@@ -237,6 +247,10 @@ impl GameEventKind {
                 outcomes.as_ref().map_or(Ok(()), |outcomes| check_outcomes("outcomes", outcomes))
             }
             Self::AnswerReported { payouts, .. } => check_payouts(payouts),
+            Self::EmergencyAnswer { payouts, reason, .. } => {
+                check_text("reason", reason, MAX_SENTENCE_BYTES)?;
+                if payouts.is_empty() { Ok(()) } else { check_payouts(payouts) }
+            }
             Self::GameMoment { game, kind, .. } => {
                 check_text("game", game, MAX_NAME_BYTES)?;
                 check_text("kind", kind, MAX_NAME_BYTES)

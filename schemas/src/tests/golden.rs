@@ -81,6 +81,8 @@ fn rows_have_their_published_bytes() {
     check_row("transaction_row", &samples::transaction_row());
     check_row("outbox_row", &samples::outbox_row());
     check_row("dead_letter", &samples::dead_letter());
+    check_row("settlement_row", &samples::settlement_row());
+    check_row("audit_row", &samples::audit_row());
 }
 
 /// Compared as values: the order of keys in the text depends on how serde_json was built.

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use crate::audit::AuditRow;
 use crate::bet::Bet;
 use crate::bet_row::{BetRow, BetStatus, RejectReason};
 use crate::dead_letter::{DeadLetter, DeadLetterReason, DeadLettered};
@@ -15,9 +16,9 @@ use crate::odds::Odds;
 use crate::odds_event::OddsEvent;
 use crate::outbox::{OutboxRow, OutboxState};
 use crate::probability::Probability;
-use crate::question::{Observation, Pause, QuestionRow, QuestionSpec, QuestionState, Source};
+use crate::question::{Emergency, Observation, Pause, QuestionRow, QuestionSpec, QuestionState, Source, Winners};
 use crate::quote::{OutcomeQuote, Quote};
-use crate::settlement::Settlement;
+use crate::settlement::{Settlement, SettlementRow};
 use crate::stream::{StreamRow, StreamSpec};
 use crate::streamer::{StreamerRow, StreamerSpec};
 use crate::time::Timestamp;
@@ -96,6 +97,7 @@ pub fn question() -> QuestionSpec {
         outcome_ids: vec!["228749".into(), "448".into()],
         quorum: 1,
         collateral_decimals: 6,
+        winners: Winners::default(),
     }
 }
 
@@ -143,6 +145,7 @@ pub fn game_events() -> Vec<GameEvent> {
             question: None,
             outcomes: Some(vec!["NED".into(), "PNG".into()]),
         },
+        GameEventKind::EmergencyAnswer { question_uuid, payouts: vec![1, 0], reason: "feeds are down".into() },
         GameEventKind::PositionSold {
             question_uuid,
             outcome_index: 0,
@@ -171,7 +174,13 @@ pub fn game_events() -> Vec<GameEvent> {
         },
     ];
     let at = at("2022-07-11T14:47:27.332Z");
-    kinds.into_iter().map(|kind| GameEvent { event_uuid: event_id(), at, kind }).collect()
+    let mut events: Vec<GameEvent> = kinds.into_iter().map(|kind| GameEvent::new(event_id(), at, kind)).collect();
+    for event in &mut events {
+        if matches!(event.kind, GameEventKind::EmergencyAnswer { .. }) {
+            event.operator = Some("ann".into());
+        }
+    }
+    events
 }
 
 pub fn odds_event() -> OddsEvent {
@@ -216,6 +225,37 @@ pub fn settlement() -> Settlement {
     }
 }
 
+pub fn settlement_row() -> SettlementRow {
+    SettlementRow {
+        question_uuid: question_id(),
+        version: 4,
+        accepted: 3,
+        after: Some((7, 2047)),
+        sweeps: 1,
+        bets_won: 2,
+        bets_lost: 1,
+        bets_void: 0,
+        staked: total("37.5"),
+        returned: total("58.5"),
+        started_at: at("2022-07-11T14:52:27.332Z"),
+        settled_at: Some(at("2022-07-11T14:52:27.333Z")),
+    }
+}
+
+pub fn audit_row() -> AuditRow {
+    AuditRow {
+        event_uuid: event_id(),
+        question_uuid: question_id(),
+        at: at("2022-07-11T14:50:00Z"),
+        operator: "ann".into(),
+        action: "question_flagged".into(),
+        detail: Some("the feed is down".into()),
+        before: QuestionState::Proposed,
+        after: QuestionState::Flagged,
+        version: 5,
+    }
+}
+
 pub fn quote() -> Quote {
     let outcome =
         |probability: &str, odds: Option<Odds>| OutcomeQuote { probability: probability.parse().unwrap(), odds };
@@ -250,8 +290,10 @@ pub fn bet_rows() -> Vec<BetRow> {
         arrived_at: at("2022-07-11T14:47:27.400Z"),
         shard: 3,
         position: 49_545_115_243_490_985_018_280_067_714,
+        result: None,
     };
-    let won = BetRow { status: BetStatus::Won, status_version: 2, payout: Some(money("29.25")), ..row };
+    let (status, result) = (BetStatus::Won, Some(BetStatus::Won));
+    let won = BetRow { status, status_version: 2, payout: Some(money("29.25")), result, ..row };
     let rejected = BetRow { status: BetStatus::Rejected, reject_reason: Some(RejectReason::BettingClosed), ..row };
     vec![row, won, rejected]
 }
@@ -278,6 +320,7 @@ pub fn user_row() -> UserRow {
             lost: 1,
             voided: 0,
             last_bet_at: Some(at("2022-07-11T14:47:27.332Z")),
+            possible: money("29.25"),
         },
     }
 }
@@ -299,6 +342,9 @@ pub fn question_row() -> QuestionRow {
     row.stake_by_outcome = vec![money("25"), money("12.5")];
     row.bets_by_outcome = vec![2, 1];
     row.payouts = vec![1, 0];
+    row.challenge_until = Some(at("2022-07-11T14:52:27.332Z"));
+    row.emergency =
+        Some(Emergency { payouts: Vec::new(), operators: vec!["ann".into()], reason: "no feed".into(), due: None });
     row
 }
 
@@ -327,6 +373,8 @@ pub fn outbox_row() -> OutboxRow {
         created_at: at("2022-07-11T14:58:00Z"),
         sent_at: Some(at("2022-07-11T14:58:01Z")),
         last_error: Some("421 try again".into()),
+        digest: None,
+        email: Some("ann@example.test".into()),
     }
 }
 

@@ -43,8 +43,9 @@ pub fn bet_row() -> impl Strategy<Value = BetRow> {
     let status = prop::sample::select(BetStatus::ALL);
     let reason = prop::option::of(prop::sample::select(RejectReason::ALL));
     let position = 0..10u128.pow(38);
-    (bet(), status, any::<u32>(), reason, prop::option::of(money()), time(), any::<u32>(), position).prop_map(
-        |(bet, status, status_version, reject_reason, payout, arrived_at, shard, position)| BetRow {
+    let result = prop::option::of(prop::sample::select(BetStatus::ALL));
+    (bet(), status, any::<u32>(), reason, prop::option::of(money()), time(), any::<u32>(), position, result).prop_map(
+        |(bet, status, status_version, reject_reason, payout, arrived_at, shard, position, result)| BetRow {
             bet,
             status,
             status_version,
@@ -53,6 +54,7 @@ pub fn bet_row() -> impl Strategy<Value = BetRow> {
             arrived_at,
             shard,
             position,
+            result,
         },
     )
 }

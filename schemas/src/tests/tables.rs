@@ -57,6 +57,8 @@ fn every_other_table_fits_its_schema() {
         (columns::odds_windows::to_sql(&[samples::odds_event()]).unwrap(), columns::odds_windows()),
         (columns::outbox::to_sql(&[samples::outbox_row()]).unwrap(), columns::outbox()),
         (columns::dead_letters::to_sql(&[samples::dead_letter()]).unwrap(), columns::dead_letters()),
+        (columns::settlements::to_sql(&[samples::settlement_row()]).unwrap(), columns::settlements()),
+        (columns::audit::to_sql(&[samples::audit_row()]).unwrap(), columns::audit()),
     ];
     for (batch, schema) in built {
         assert_eq!((batch.schema(), batch.num_rows()), (schema, 1));

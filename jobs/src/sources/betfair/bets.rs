@@ -103,10 +103,7 @@ fn introduce(number: u32, market_id: &str, moment: Moment, cast: &mut Cast, out:
         kyc: None,
     };
     let key = address.to_string();
-    let event = GameEvent {
-        event_uuid: identity::event("account_upserted", market_id, &key, moment.published),
-        at: moment.published,
-        kind: GameEventKind::AccountUpserted { user },
-    };
+    let id = identity::event("account_upserted", market_id, &key, moment.published);
+    let event = GameEvent::new(id, moment.published, GameEventKind::AccountUpserted { user });
     out.push_back(Sourced::game(moment.arrival, key, event));
 }

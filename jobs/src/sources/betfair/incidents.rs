@@ -209,7 +209,7 @@ fn push(
     let kind = GameEventKind::GameMoment { game: opening::game(CRICKET), kind: kind.to_owned(), fields };
     let key = identity::stream(&change.event_id).to_string();
     stats.moments += 1;
-    out.push_back(Sourced::game(moment.arrival, key, GameEvent { event_uuid, at: moment.published, kind }));
+    out.push_back(Sourced::game(moment.arrival, key, GameEvent::new(event_uuid, moment.published, kind)));
 }
 
 fn put(fields: &mut Map<String, Value>, name: &str, value: Option<&str>) {

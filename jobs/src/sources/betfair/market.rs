@@ -129,7 +129,7 @@ impl Market {
     /// of one kind at one time.
     pub fn event(&self, name: &str, detail: &str, moment: Moment, kind: GameEventKind) -> Sourced {
         let event_uuid = identity::event(name, &self.id, detail, moment.published);
-        let event = GameEvent { event_uuid, at: moment.published, kind };
+        let event = GameEvent::new(event_uuid, moment.published, kind);
         Sourced::game(moment.arrival, self.question.to_string(), event)
     }
 }

@@ -70,6 +70,8 @@ pub(super) struct Definition<'a> {
     pub name: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub event_name: Option<Cow<'a, str>>,
+    /// Runners that win: more than one in place markets.
+    pub number_of_winners: Option<u16>,
     #[serde(borrow)]
     pub runners: Vec<Runner<'a>>,
 }

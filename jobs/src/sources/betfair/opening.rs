@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use schemas::game_event::{GameEvent, GameEventKind};
-use schemas::question::QuestionSpec;
+use schemas::question::{QuestionSpec, Winners};
 use schemas::stream::StreamSpec;
 use schemas::streamer::StreamerSpec;
 use schemas::time::Timestamp;
@@ -94,6 +94,7 @@ impl Market {
             outcome_ids: self.in_order(|key, _| key.to_string()),
             quorum: 1,
             collateral_decimals: 6,
+            winners: winners(definition.number_of_winners, self.outcomes.len()),
         })
     }
 
@@ -129,7 +130,7 @@ fn start_stream(definition: &Definition, moment: Moment, cast: &mut Cast, out: &
         let streamer = StreamerSpec { address, username: identity::STREAMER_NAME.to_owned() };
         let key = address.to_string();
         let event_uuid = identity::event("streamer_upserted", &key, "", at);
-        let event = GameEvent { event_uuid, at, kind: GameEventKind::StreamerUpserted { streamer } };
+        let event = GameEvent::new(event_uuid, at, GameEventKind::StreamerUpserted { streamer });
         out.push_back(Sourced::game(moment.arrival, key, event));
     }
     if cast.streams_known.insert(definition.event_id.to_string()) {
@@ -143,7 +144,7 @@ fn start_stream(definition: &Definition, moment: Moment, cast: &mut Cast, out: &
         };
         let key = stream_uuid.to_string();
         let event_uuid = identity::event("stream_started", &key, "", at);
-        let event = GameEvent { event_uuid, at, kind: GameEventKind::StreamStarted { stream } };
+        let event = GameEvent::new(event_uuid, at, GameEventKind::StreamStarted { stream });
         out.push_back(Sourced::game(moment.arrival, key, event));
     }
 }
@@ -179,4 +180,10 @@ pub(super) fn game(event_type_id: &str) -> String {
         other => return format!("betfair-event-type-{other}"),
     };
     name.to_owned()
+}
+
+/// Places that pay, as the exchange counts them; handicap and line markets say 0.
+fn winners(places: Option<u16>, outcomes: usize) -> Winners {
+    let most = u16::try_from(outcomes).unwrap_or(u16::MAX).max(1);
+    Winners(places.unwrap_or(1).clamp(1, most))
 }

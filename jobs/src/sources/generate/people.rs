@@ -6,7 +6,7 @@ use schemas::codec::Event;
 use schemas::game_event::{GameEvent, GameEventKind};
 use schemas::ids::{Address, EventId, QuestionId, StreamId};
 use schemas::probability::Probability;
-use schemas::question::{QuestionSpec, Source};
+use schemas::question::{QuestionSpec, Source, Winners};
 use schemas::stream::StreamSpec;
 use schemas::streamer::StreamerSpec;
 use schemas::time::Timestamp;
@@ -119,7 +119,7 @@ impl People {
         // many days: the time is part of the id.
         let (tag, number) = happening.code();
         let key = hash(self.keys.event, tag) ^ hash(self.keys.event, at.millis().unsigned_abs());
-        let event = GameEvent { event_uuid: EventId::new(uuid(key, number.into())), at, kind };
+        let event = GameEvent::new(EventId::new(uuid(key, number.into())), at, kind);
         Line { stream: GAME_EVENTS, at, partition_key, bytes: event.to_json() }
     }
 
@@ -214,6 +214,7 @@ impl People {
             source_id: Some(format!("generated:{number}")),
             quorum: 2,
             collateral_decimals: 6,
+            winners: Winners::default(),
         }
     }
 

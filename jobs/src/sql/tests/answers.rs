@@ -174,11 +174,13 @@ const CASES: &[(&str, &[&str])] = &[
     (
         "show tables;",
         &[
+            "audit",
             "bets",
             "dead_letters",
             "odds_windows",
             "outbox",
             "questions",
+            "settlements",
             "streamers",
             "streams",
             "sys_checkpoints",

@@ -4,21 +4,25 @@
 //! batch of rows is one value; what stays per row is its decision (16-byte key → block, row), and
 //! per distinct index key of a block one posting. Four keyspaces a table, the last three of small
 //! rows that go through the [`Buffer`]: `facts.T` block → columns; `claims.T` key → decision;
-//! `index.T` (index, key, first block) → rows; `overlay.T` (block, row) → the row as it is now, for the
-//! few that change later.
+//! `index.T` (index, key, first block) → rows; `overlay.T` (block, row) → the changing columns as they
+//! are now.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, FixedSizeBinaryArray, RecordBatch};
+use arrow::array::{Array, AsArray, FixedSizeBinaryArray, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, take_record_batch};
+use bytes::Bytes;
 use fjall::{Keyspace, OwnedWriteBatch, Readable};
 
 use super::block::{put_varint, varint};
 use super::buffer::{Buffer, Known};
+use super::changing::Changing;
 use super::run::RunWriter;
 use super::store::Store;
 use super::view::View;
 use crate::error::{Error, Result};
-use crate::tables::{Claim, ClaimWrite, FactPlace, FactTable, FactsWrite, RowRef};
+use crate::tables::{Claim, ClaimWrite, FactPlace, FactTable, FactsWrite, Page, RowRef};
 use crate::window::state;
 
 const OPEN: u8 = 1;
@@ -75,12 +79,14 @@ impl Facts {
         block: u64,
         write: &FactsWrite,
     ) -> Result<()> {
-        run.begin(self.claims.name(), write.claims.len());
-        let mut value = Vec::with_capacity(24);
-        for claim in &write.claims {
-            value.clear();
-            encode_claim(claim, block, &mut value);
-            run.push(&claim.key, Some(&value));
+        if !write.claims.is_empty() {
+            run.begin(self.claims.name(), write.claims.len());
+            let mut value = Vec::with_capacity(24);
+            for claim in &write.claims {
+                value.clear();
+                encode_claim(claim, block, &mut value);
+                run.push(&claim.key, Some(&value));
+            }
         }
         if write.rows.num_rows() > 0 {
             batch.insert(&self.blocks, block.to_be_bytes(), state::encode(&write.rows)?);
@@ -90,12 +96,14 @@ impl Facts {
             }
         }
         if !write.amended.is_empty() {
-            run.begin(self.overlay.name(), write.amended.len());
-            let mut amended: Vec<_> = write.amended.iter().collect();
-            amended.sort_by_key(|(at, _)| *at);
+            let rows = Changing::of(&write.table)?.encode(&write.changed)?;
+            let mut amended: Vec<(RowRef, usize)> = write.amended.iter().copied().zip(0..).collect();
+            // Of a fact that changed twice the last change counts.
+            amended.sort_unstable();
+            run.begin(self.overlay.name(), amended.len());
             for same in amended.chunk_by(|a, b| a.0 == b.0) {
                 let Some((at, row)) = same.last() else { continue };
-                run.push(&overlay_key(*at), Some(&state::encode(row)?));
+                run.push(&overlay_key(*at), Some(rows.row(*row).data()));
             }
         }
         Ok(())
@@ -121,23 +129,59 @@ impl Facts {
     }
 
     fn with_overlay(&self, view: &View, table: &FactTable, block: u64, rows: RecordBatch) -> Result<RecordBatch> {
-        let mut changed = Vec::new();
+        let (mut places, mut values) = (Vec::new(), Vec::new());
         for row in view.prefix(&self.overlay, &block.to_be_bytes()) {
             let (key, value) = row?;
-            changed.push((overlay_row(&key)?, state::decode(&table.schema, &value)?));
+            places.push(overlay_row(&key)?);
+            values.push(value);
         }
-        if changed.is_empty() {
-            return Ok(rows);
+        if places.is_empty() { Ok(rows) } else { Changing::of(table)?.apply(rows, &places, &values) }
+    }
+
+    /// At most `limit` facts with an index key that stand after a place, oldest first.
+    pub fn page(
+        &self,
+        view: &View,
+        table: &FactTable,
+        (number, key): (u8, &[u8]),
+        after: Option<RowRef>,
+        limit: usize,
+    ) -> Result<Page> {
+        let mut at: Vec<RowRef> = Vec::new();
+        for posting in self.postings_from(view, number, key, after.map_or(0, |after| after.block)) {
+            let places = posting_rows(&posting?)?;
+            at.extend(places.into_iter().filter(|place| after.is_none_or(|after| *place > after)));
+            if at.len() >= limit {
+                break;
+            }
         }
-        // Source 0 is the block; source n is the nth changed row.
-        let mut picks: Vec<(usize, usize)> = (0..rows.num_rows()).map(|row| (0, row)).collect();
-        for (source, (row, _)) in (1..).zip(&changed) {
-            let pick =
-                picks.get_mut(*row as usize).ok_or_else(|| Error::corrupt(format!("overlay of block {block}")))?;
-            *pick = (source, 0);
+        at.truncate(limit);
+        let mut parts = Vec::new();
+        for same in at.chunk_by(|a, b| a.block == b.block) {
+            let block = self.block(view, table, same[0].block)?.ok_or_else(|| Error::corrupt("a posting"))?;
+            let rows: UInt32Array = same.iter().map(|place| place.row).collect();
+            parts.push(take_record_batch(&block, &rows)?);
         }
-        let sources: Vec<&RecordBatch> = std::iter::once(&rows).chain(changed.iter().map(|(_, row)| row)).collect();
-        Ok(arrow::compute::interleave_record_batch(&sources, &picks)?)
+        let rows = concat_batches(&table.schema, &parts)?;
+        Ok(Page { at, rows })
+    }
+
+    /// The postings of a key that may name blocks from `block` on, oldest first: one may join several
+    /// blocks and is kept under its first.
+    fn postings_from<'a>(
+        &'a self,
+        view: &'a View,
+        number: u8,
+        key: &[u8],
+        block: u64,
+    ) -> impl Iterator<Item = Result<Bytes>> + 'a {
+        let mut prefix = vec![number];
+        prefix.extend_from_slice(key);
+        let mut upto = Vec::new();
+        posting_key(&mut upto, number, key, block);
+        let before = view.range_rev(&self.index, (Bound::Included(&prefix[..]), Bound::Included(&upto[..]))).next();
+        let rest = view.prefix_after(&self.index, &prefix, &upto);
+        before.into_iter().chain(rest).map(|row| row.map(|(_, value)| value))
     }
 
     /// Where the rows with an index key stand, newest first.

@@ -13,6 +13,7 @@
 mod background;
 pub mod block;
 pub mod buffer;
+mod changing;
 pub mod facts;
 pub mod log;
 pub mod run;

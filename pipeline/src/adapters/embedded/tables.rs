@@ -15,7 +15,7 @@ use super::store::{Layout, Store};
 use super::view::View;
 use crate::error::{Error, Result};
 use crate::fault::Faults;
-use crate::tables::{Claim, Commit, FactTable, RowRef, RowWrite};
+use crate::tables::{Claim, Commit, FactTable, Page, RowRef, RowWrite};
 
 /// Rows as they are read: keys and values.
 type Rows = Vec<(Vec<u8>, Vec<u8>)>;
@@ -121,6 +121,20 @@ impl EmbeddedTables {
             return Ok(Vec::new());
         };
         self.facts(table.name)?.find(view, number, key).take(limit).collect()
+    }
+
+    /// See [`crate::tables::Tables::page`].
+    pub fn facts_page(
+        &self,
+        table: &FactTable,
+        index: &str,
+        key: &[u8],
+        after: Option<RowRef>,
+        limit: usize,
+    ) -> Result<Page> {
+        let number = (0u8..).zip(table.indexes).find(|(_, name)| **name == index).map(|(number, _)| number);
+        let number = number.ok_or_else(|| Error::Fatal(format!("table {} has no index {index}", table.name)))?;
+        self.facts(table.name)?.page(&self.view(), table, (number, key), after, limit)
     }
 
     /// A consistent view of everything: of now, or of when these tables were frozen.

@@ -51,13 +51,32 @@ impl View {
         self.range(keyspace, (Bound::Included(prefix), bound(&end)))
     }
 
-    /// The same, last first. What is buffered under the prefix is held at once.
-    pub fn prefix_rev<'a>(&'a self, keyspace: &Keyspace, prefix: &[u8]) -> impl Iterator<Item = Result<Row>> + use<'a> {
+    /// The rows of a buffered space whose keys start with `prefix` and come after `after`, in key order.
+    pub fn prefix_after<'a>(
+        &'a self,
+        keyspace: &Keyspace,
+        prefix: &[u8],
+        after: &[u8],
+    ) -> impl Iterator<Item = Result<Row>> + use<'a> {
         let end = after_prefix(prefix);
-        let bounds = (Bound::Included(prefix), bound(&end));
+        self.range(keyspace, (Bound::Excluded(after), bound(&end)))
+    }
+
+    /// The same as [`View::range`], last first. What is buffered within the bounds is held at once.
+    pub fn range_rev<'a>(
+        &'a self,
+        keyspace: &Keyspace,
+        bounds: Bounds<'_>,
+    ) -> impl Iterator<Item = Result<Row>> + use<'a> {
         let buffered: Vec<_> = Buffered::new(&self.runs, keyspace.name(), bounds).collect();
         let stored = self.trees.range::<&[u8], _>(keyspace, bounds).rev().map(read);
         merged(buffered.into_iter().rev(), stored, Ordering::Greater)
+    }
+
+    /// The same as [`View::prefix`], last first.
+    pub fn prefix_rev<'a>(&'a self, keyspace: &Keyspace, prefix: &[u8]) -> impl Iterator<Item = Result<Row>> + use<'a> {
+        let end = after_prefix(prefix);
+        self.range_rev(keyspace, (Bound::Included(prefix), bound(&end)))
     }
 }
 

@@ -1,0 +1,188 @@
+//! Settling a question's bets: a task that goes page by page and that a crash can cut anywhere.
+//!
+//! Life: begun (the answer is final; its row says how many bets there are) → a page a timer, each in
+//! one commit with the bets' rows, the profiles, the notifications and the task's own place → done,
+//! when as many are settled as were accepted. Where an index lags and a sweep ends short of that, the
+//! next one begins a second later and passes over what is settled.
+
+use pipeline::Arrival;
+use pipeline::job::{Ask, Effects, Placed};
+use pipeline::metrics::Metric;
+use pipeline::record::Append;
+use pipeline::tables::RowRef;
+use schemas::bet_row::{BetRow, BetStatus};
+use schemas::codec::Event;
+use schemas::ids::QuestionId;
+use schemas::money::{Money, Total};
+use schemas::notification::Notification;
+use schemas::question::{QuestionRow, QuestionState};
+use schemas::settlement::{Settlement, SettlementRow};
+use schemas::time::Timestamp;
+use schemas::user::UserRow;
+
+use super::SettleRules;
+use super::result::{self, BetResult};
+use super::timers::Alarm;
+use crate::bets::event_time;
+use crate::betting::BETS;
+use crate::rows::{self, Rows};
+
+/// How long after a sweep that came short the next one begins.
+const SWEEP_AGAIN_MS: i64 = 1_000;
+
+/// Begins settling a question's bets.
+pub fn begin(question: &QuestionRow, now: Timestamp, rows: &mut Rows, effects: &mut Effects) {
+    let id = question.spec.question_uuid;
+    let accepted = rows::totals(rows, id).map_or(0, |totals| totals.bets.iter().sum());
+    let new = || SettlementRow {
+        question_uuid: id,
+        version: question.version,
+        accepted,
+        after: None,
+        sweeps: 1,
+        bets_won: 0,
+        bets_lost: 0,
+        bets_void: 0,
+        staked: Total::ZERO,
+        returned: Total::ZERO,
+        started_at: now,
+        settled_at: None,
+    };
+    rows::change_settlement(rows, id, new);
+    effects.timers.push((Arrival(now.millis()).plus_ms(1), Alarm::NextPage.key(id)));
+}
+
+/// The next page of bets.
+pub fn asks(question: QuestionId, rows: &Rows, rules: &SettleRules) -> Option<Ask> {
+    let task = rows::settlement(rows, question).filter(|task| task.settled_at.is_none())?;
+    let after = task.after.map(|(block, row)| RowRef { block, row });
+    Some(Ask { input: BETS, index: "question_uuid", key: question.as_bytes().to_vec(), after, limit: rules.page_bets })
+}
+
+/// Settles a page of bets and says what is next.
+pub fn page(
+    id: QuestionId,
+    now: Arrival,
+    bets: Placed<BetRow>,
+    rows: &mut Rows,
+    effects: &mut Effects,
+    rules: &SettleRules,
+) -> Placed<BetRow> {
+    let (Some(question), Some(task)) = (rows::question(rows, id).cloned(), rows::settlement(rows, id).cloned()) else {
+        return Vec::new();
+    };
+    if task.settled_at.is_some() {
+        return Vec::new();
+    }
+    let (mut task, last) = (task, bets.last().map(|(at, _)| *at));
+    let full = bets.len() == rules.page_bets;
+    let mut changed = Vec::with_capacity(bets.len());
+    for (at, row) in bets {
+        // Rejected ones have no result; settled ones have theirs.
+        if row.status == BetStatus::Accepted {
+            let result = result::of(&row.bet, &question);
+            changed.push((at, settle(&row, result, &question, now, rows, effects, rules)));
+            count(&mut task, row.bet.buy_amount, result);
+        }
+    }
+    effects.count(Metric::JobSettled, changed.len() as u64);
+    task.after = last.map(|at| (at.block, at.row)).or(task.after);
+    next(&mut task, full, now, &question, rows, effects);
+    if let Some(stored) = rows::change_settlement(rows, id, || task.clone()) {
+        *stored = task;
+    }
+    changed
+}
+
+/// One bet: its profile, its notifications, its row.
+fn settle(
+    row: &BetRow,
+    result: BetResult,
+    question: &QuestionRow,
+    now: Arrival,
+    rows: &mut Rows,
+    effects: &mut Effects,
+    rules: &SettleRules,
+) -> BetRow {
+    let bettor = row.bet.bettor;
+    if let Some(user) = rows::change_user(rows, bettor, || UserRow::new(bettor)) {
+        user.profile = result::credit(&user.profile, &row.bet, result);
+    }
+    // What is on chain is paid there, when its owner redeems it.
+    let off_chain = question.spec.question_id.is_none();
+    let mut last = *row;
+    for step in result::settle(row, result, off_chain).into_iter().flatten() {
+        if rules.notify {
+            let told = Notification::of(&step, event_time(now));
+            effects.emits.push((Notification::STREAM, Append::new(bettor.to_string(), told.to_json()).arrived(now)));
+        }
+        last = step;
+    }
+    last
+}
+
+fn count(task: &mut SettlementRow, stake: Money, result: BetResult) {
+    match result.status {
+        BetStatus::Won => task.bets_won += 1,
+        BetStatus::Void => task.bets_void += 1,
+        _ => task.bets_lost += 1,
+    }
+    // Totals hold 2^63 amounts, more than there can be bets.
+    task.staked = task.staked.checked_add(stake.into()).unwrap_or(task.staked);
+    task.returned = task.returned.checked_add(result.payout.into()).unwrap_or(task.returned);
+}
+
+/// The next page, the next sweep, or the end.
+fn next(
+    task: &mut SettlementRow,
+    full: bool,
+    now: Arrival,
+    question: &QuestionRow,
+    rows: &mut Rows,
+    effects: &mut Effects,
+) {
+    let id = task.question_uuid;
+    let again = |effects: &mut Effects, ms| effects.timers.push((now.plus_ms(ms), Alarm::NextPage.key(id)));
+    if task.settled() >= task.accepted {
+        task.settled_at = Some(event_time(now));
+        task.after = None;
+        finish(task, question, now, rows, effects);
+    } else if full {
+        again(effects, 1);
+    } else {
+        task.after = None;
+        task.sweeps += 1;
+        again(effects, SWEEP_AGAIN_MS);
+    }
+}
+
+/// All bets are settled: the question says so, and everybody is told.
+fn finish(task: &SettlementRow, question: &QuestionRow, now: Arrival, rows: &mut Rows, effects: &mut Effects) {
+    let id = task.question_uuid;
+    if let Some(stored) = rows::change_question(rows, id, || question.clone()) {
+        stored.settled_at = task.settled_at;
+        stored.version += 1;
+    }
+    let event = Settlement {
+        event_uuid: Settlement::id_of(id, task.version),
+        question_uuid: id,
+        version: task.version,
+        payouts: if question.payouts.is_empty() {
+            vec![0; question.spec.outcomes.len()]
+        } else {
+            question.payouts.clone()
+        },
+        voided: question.state == QuestionState::Voided,
+        bets_won: task.bets_won,
+        bets_lost: task.bets_lost,
+        bets_void: task.bets_void,
+        staked: task.staked,
+        returned: task.returned,
+        chain_id: question.spec.chain_id,
+        question_id: question.spec.question_id,
+        oracle_address: question.spec.oracle_address,
+        at: event_time(now),
+    };
+    effects.emits.push((Settlement::STREAM, Append::new(id.to_string(), event.to_json()).arrived(now)));
+    effects.count(Metric::JobSettlements, 1);
+}

@@ -1,0 +1,188 @@
+//! Invariants by name: what must hold of a node at any quiet moment.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jobs::bets::totals::TotalsRow;
+use jobs::node::Node;
+use jobs::settle::result::promised;
+use pipeline::record::Position;
+use schemas::bet_row::{BetRow, BetStatus};
+use schemas::codec::Event;
+use schemas::columns::bet_block::BetBlock;
+use schemas::ids::{Address, QuestionId};
+use schemas::notification::Notification;
+use schemas::question::QuestionRow;
+use schemas::row::Row;
+use schemas::settlement::{Settlement, SettlementRow};
+use schemas::user::{Profile, UserRow};
+
+/// What all bets add up to, in micro-units.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Books {
+    /// Stakes of all accepted bets.
+    pub staked: i128,
+    /// Payouts and refunds.
+    pub returned: i128,
+    /// Stakes of bets without a result.
+    pub open: i128,
+    /// What settled bets leave: their stakes less what they were paid.
+    pub house: i128,
+}
+
+/// Every bet as it stands.
+pub fn bets(node: &Node) -> Vec<BetRow> {
+    let view = node.tables.view();
+    let facts = node.tables.facts(node.bets.name).unwrap();
+    let mut rows = Vec::new();
+    for block in facts.blocks(&view, &node.bets) {
+        let (_, block) = block.unwrap();
+        let block = BetBlock::new(&block).unwrap();
+        rows.extend((0..block.len()).map(|row| block.row(row).unwrap()));
+    }
+    rows
+}
+
+/// Every row of a table.
+pub fn rows<R: Row>(node: &Node) -> Vec<R> {
+    node.tables.scan(R::TABLE, &[]).unwrap().iter().map(|(_, bytes)| R::from_bytes(bytes).unwrap()).collect()
+}
+
+/// Every event of a stream.
+pub fn events<E: Event>(node: &Node) -> Vec<E> {
+    let mut events = Vec::new();
+    for shard in node.log.shards(E::STREAM).unwrap() {
+        let mut after = Position::START;
+        loop {
+            let chunk = node.log.read(E::STREAM, shard.id, after, 1 << 20).unwrap();
+            let Some(last) = chunk.records.last() else { break };
+            after = last.position;
+            events.extend(chunk.records.iter().map(|record| E::decode(&record.data).unwrap()));
+        }
+    }
+    events
+}
+
+/// Profiles, question totals and settlements all say what the bets say, to the last unit, and
+/// stakes = returns + house result + open.
+///
+/// # Panics
+/// Where they do not.
+pub fn money_is_conserved(node: &Node) -> Books {
+    let bets = bets(node);
+    let (mut books, mut profiles, mut totals) = (Books::default(), BTreeMap::new(), BTreeMap::new());
+    for bet in &bets {
+        add_to_profile(profiles.entry(bet.bet.bettor).or_default(), bet);
+        if bet.status == BetStatus::Rejected {
+            continue;
+        }
+        let stake = i128::from(bet.bet.buy_amount.micros());
+        let payout = bet.payout.map(|payout| i128::from(payout.micros()));
+        books.staked += stake;
+        books.returned += payout.unwrap_or(0);
+        books.open += if payout.is_none() { stake } else { 0 };
+        books.house += payout.map_or(0, |payout| stake - payout);
+        let of: &mut [i128; 2] = totals.entry((bet.bet.question_uuid, bet.bet.outcome_index)).or_insert([0, 0]);
+        *of = [of[0] + stake, of[1] + 1];
+    }
+    assert_eq!(books.staked, books.returned + books.house + books.open);
+    profiles_agree(node, profiles);
+    totals_agree(node, &totals);
+    settlements_agree(node, &bets);
+    books
+}
+
+fn add_to_profile(profile: &mut Profile, row: &BetRow) {
+    let plus = |sum: schemas::money::Money, amount: schemas::money::Money| sum.checked_add(amount).unwrap();
+    let minus = |sum: schemas::money::Money, amount: schemas::money::Money| sum.checked_sub(amount).unwrap();
+    if row.status == BetStatus::Rejected {
+        profile.rejected += 1;
+        return;
+    }
+    let stake = row.bet.buy_amount;
+    profile.bets_placed += 1;
+    profile.staked = plus(profile.staked, stake);
+    profile.last_bet_at = profile.last_bet_at.max(Some(row.bet.placed_at));
+    let Some(payout) = row.payout else {
+        profile.open_stake = plus(profile.open_stake, stake);
+        profile.possible = plus(profile.possible, promised(&row.bet));
+        return;
+    };
+    profile.returned = plus(profile.returned, payout);
+    profile.profit = minus(plus(profile.profit, payout), stake);
+    match row.result {
+        Some(BetStatus::Won) => profile.won += 1,
+        Some(BetStatus::Lost) => profile.lost += 1,
+        Some(BetStatus::Void) => profile.voided += 1,
+        other => panic!("bet {} has a payout and the result {other:?}", row.bet.bet_uuid),
+    }
+}
+
+fn profiles_agree(node: &Node, expected: BTreeMap<Address, Profile>) {
+    let with_bets = |user: &UserRow| user.profile != Profile::default();
+    let stored: BTreeMap<_, _> =
+        rows::<UserRow>(node).into_iter().filter(with_bets).map(|user| (user.address, user.profile)).collect();
+    assert_eq!(stored.len(), expected.len());
+    for (address, profile) in expected {
+        assert_eq!(stored.get(&address), Some(&profile), "profile of {address}");
+    }
+}
+
+fn totals_agree(node: &Node, expected: &BTreeMap<(QuestionId, u16), [i128; 2]>) {
+    for question in rows::<QuestionRow>(node) {
+        let id = question.spec.question_uuid;
+        let stored = node.tables.get(TotalsRow::TABLE, id.as_bytes()).unwrap();
+        let stored = stored.map(|bytes| TotalsRow::from_bytes(&bytes).unwrap()).unwrap_or_default();
+        for outcome in 0..question.spec.outcomes.len() {
+            let [stake, bets] = expected.get(&(id, outcome as u16)).copied().unwrap_or_default();
+            let got = stored.stake.get(outcome).map_or(0, |stake| i128::from(stake.micros()));
+            assert_eq!((got, stored.bets.get(outcome).copied().unwrap_or(0)), (stake, bets as u64), "{id} {outcome}");
+        }
+    }
+}
+
+fn settlements_agree(node: &Node, bets: &[BetRow]) {
+    let questions: BTreeMap<_, _> =
+        rows::<QuestionRow>(node).into_iter().map(|row| (row.spec.question_uuid, row)).collect();
+    let tasks: BTreeMap<_, _> = rows::<SettlementRow>(node).into_iter().map(|row| (row.question_uuid, row)).collect();
+    let told = events::<Settlement>(node);
+    let distinct: BTreeSet<_> = told.iter().map(|event| event.question_uuid).collect();
+    assert_eq!(distinct.len(), told.len(), "one settlement a question");
+    let mut seen: BTreeMap<QuestionId, [i128; 5]> = BTreeMap::new();
+    for bet in bets.iter().filter(|bet| bet.status != BetStatus::Rejected) {
+        let question = &questions[&bet.bet.question_uuid];
+        assert_eq!(bet.payout.is_some(), bet.result.is_some());
+        if question.settled_at.is_some() {
+            assert!(bet.result.is_some(), "bet {} of a settled question is open", bet.bet.bet_uuid);
+        }
+        let sums = seen.entry(bet.bet.question_uuid).or_default();
+        if let (Some(payout), Some(result)) = (bet.payout, bet.result) {
+            sums[usize::from(result.code()) - 1] += 1;
+            sums[3] += i128::from(bet.bet.buy_amount.micros());
+            sums[4] += i128::from(payout.micros());
+        }
+    }
+    for (id, task) in &tasks {
+        let sums = seen.get(id).copied().unwrap_or_default();
+        let counts = [task.bets_won, task.bets_lost, task.bets_void].map(i128::from);
+        assert_eq!([counts[0], counts[1], counts[2], task.staked.micros(), task.returned.micros()], sums, "{id}");
+        assert_eq!(task.settled_at.is_some(), distinct.contains(id), "{id} is told when it is settled");
+        assert_eq!(task.settled_at, questions[id].settled_at);
+    }
+    for (id, question) in &questions {
+        assert_eq!(question.settling_from.is_some(), tasks.contains_key(id), "{id}");
+    }
+}
+
+/// Every version of every bet's status was told once.
+///
+/// # Panics
+/// Where it was not.
+pub fn each_change_is_told_once(node: &Node) -> usize {
+    let told = events::<Notification>(node);
+    let distinct: BTreeSet<_> = told.iter().map(|told| (told.bet_uuid, told.status_version)).collect();
+    assert_eq!(distinct.len(), told.len(), "told twice");
+    let expected: BTreeSet<_> =
+        bets(node).iter().flat_map(|row| (1..=row.status_version).map(|version| (row.bet.bet_uuid, version))).collect();
+    assert!(distinct == expected, "{} changes, {} told", expected.len(), distinct.len());
+    told.len()
+}

@@ -45,7 +45,7 @@ enum Kind {
     /// Bets at an even rate on questions that are all open
     #[command(after_help = EXAMPLES)]
     Bets(Options),
-    /// A day of matches: quiet at night, most at 20:00; questions open, close and are decided
+    /// A day of matches: quiet at night, most at 20:00; odds follow the play, the score decides
     #[command(after_help = EXAMPLES)]
     MatchDay(Options),
 }

@@ -5,11 +5,12 @@ use schemas::time::Timestamp;
 
 use super::Line;
 use super::bet_line::{Draft, uuid_bits, write_bet};
+use super::book::Book;
 use super::defects::{Defect, Defects, Fate};
+use super::habits::Habits;
 use super::params::Params;
 use super::people::People;
 use super::random::{Random, hash, scale};
-use super::zipf::Zipf;
 use crate::sources::BETS;
 
 /// Bets that a duplicate or a conflict may refer to.
@@ -29,7 +30,7 @@ const LATE_SPREAD_MS: u64 = 3 * 60_000;
 /// See the module.
 pub(super) struct Maker {
     people: People,
-    bettors: Zipf,
+    habits: Habits,
     defects: Defects,
     random: Random,
     /// Keys of the bets' ids and of the outcomes' base odds.
@@ -40,15 +41,26 @@ pub(super) struct Maker {
     recent: Vec<Draft>,
 }
 
+/// Where a bet's odds come from, and with them the bettor and the stake.
+#[derive(Clone, Copy)]
+pub(super) enum Market<'a> {
+    /// By outcome alone, for ever the same: for benchmarks and bad-input tests.
+    Fixed,
+    /// A match's book at an hour of the day; bettors have their habits.
+    Book(&'a Book, u32),
+}
+
 impl Maker {
     pub fn new(params: &Params) -> Self {
         let mut random = Random::new(params.seed);
+        let people = People::new(params);
+        let (id_key, odds_key) = (random.next(), random.next());
         Self {
-            people: People::new(params),
-            bettors: Zipf::new(params.bettors),
+            habits: Habits::new(!odds_key, params.bettors, people.streamers()),
+            people,
             defects: params.defects,
-            id_key: random.next(),
-            odds_key: random.next(),
+            id_key,
+            odds_key,
             random,
             made: 0,
             bad: 0,
@@ -60,13 +72,25 @@ impl Maker {
         &self.people
     }
 
+    /// Goes on with other bets: other ids, other draws.
+    pub fn branch(&mut self, branch: u64) {
+        self.id_key = hash(self.id_key, branch);
+        self.random = Random::new(self.id_key);
+    }
+
+    /// Turns to another day's questions; bets go on being counted.
+    pub fn begin_day(&mut self, day: u32) {
+        self.people.begin_day(day);
+        self.recent.clear();
+    }
+
     /// For draws that belong to the same history, such as which question.
     pub fn random(&mut self) -> &mut Random {
         &mut self.random
     }
 
     /// The next line of the `bets` stream.
-    pub fn line(&mut self, at: Timestamp, question: u32) -> Line {
+    pub fn line(&mut self, at: Timestamp, question: u32, market: Market<'_>) -> Line {
         // Below a million.
         let fate = self.defects.fate(self.random.below(1_000_000) as u32);
         match fate {
@@ -80,7 +104,7 @@ impl Maker {
                 self.good(at, &draft)
             }
             Fate::Bad => {
-                let draft = self.draft(at, question);
+                let draft = self.draft(at, question, market);
                 let defect = Defect::of(self.bad);
                 self.bad += 1;
                 let (question, bettor) = self.texts(&draft);
@@ -88,7 +112,7 @@ impl Maker {
                 self.wrap(at, &draft, bytes)
             }
             _ => {
-                let mut draft = self.draft(at, question);
+                let mut draft = self.draft(at, question, market);
                 let back = match fate {
                     Fate::OutOfOrder => self.random.below(OUT_OF_ORDER_MS) + 1,
                     Fate::Late => LATE_MS + self.random.below(LATE_SPREAD_MS),
@@ -102,10 +126,31 @@ impl Maker {
         }
     }
 
-    fn draft(&mut self, at: Timestamp, question: u32) -> Draft {
+    fn draft(&mut self, at: Timestamp, question: u32, market: Market<'_>) -> Draft {
         let number = self.made;
         self.made += 1;
-        let bettor = self.bettors.draw(&mut self.random);
+        let (bettor, outcome, stake_cents, odds_cents) = match market {
+            Market::Fixed => self.fixed(question),
+            Market::Book(book, hour) => {
+                let bettor = self.habits.bettor(hour, self.people.streamer_of(question), &mut self.random);
+                let (outcome, odds_cents) = book.bet(&mut self.random);
+                (bettor, outcome, self.habits.stake_cents(bettor, &mut self.random), odds_cents)
+            }
+        };
+        Draft {
+            id: uuid_bits(hash(self.id_key, number), hash(!self.id_key, number)),
+            question,
+            outcome,
+            bettor,
+            stake_cents,
+            odds_cents,
+            placed_at: at.millis().unsigned_abs(),
+        }
+    }
+
+    /// Bettor, outcome, stake and odds that follow nothing.
+    fn fixed(&mut self, question: u32) -> (u32, u8, u64, u64) {
+        let bettor = self.habits.anybody(&mut self.random);
         // One draw gives four small numbers, each of its own 16 bits.
         let bits = self.random.next();
         let part = |index: u32, bound: u64| (((bits >> (16 * index)) & 0xFFFF) * bound) >> 16;
@@ -116,15 +161,7 @@ impl Maker {
         let odds_cents = (base * (950 + part(1, 101)) / 1_000).max(101);
         // The product of two draws: many small stakes, few near 500.
         let stake_cents = 100 + part(2, 224) * part(3, 224);
-        Draft {
-            id: uuid_bits(hash(self.id_key, number), hash(!self.id_key, number)),
-            question,
-            outcome,
-            bettor,
-            stake_cents,
-            odds_cents,
-            placed_at: at.millis().unsigned_abs(),
-        }
+        (bettor, outcome, stake_cents, odds_cents)
     }
 
     fn remember(&mut self, draft: Draft) {

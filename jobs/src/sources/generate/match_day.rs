@@ -1,152 +1,215 @@
 //! A day of matches: a quiet night, a busy afternoon, a peak at 20:00.
 //!
-//! One question is one match. Its betting opens an hour before the kick-off
-//! and closes when the match ends, 105 minutes after it; the feed tells the
-//! winner two minutes later and the streamer three, so a quorum of two agrees.
-//! Most matches kick off on the hour, most of all at 20:00, and the largest
-//! (rank 1 in Zipf's law) always does.
+//! One question is one match ([`Course`]): it opens, its moments come, its odds
+//! follow them, betting closes at the end, and feed and streamer tell the
+//! winner. The [`Schedule`] says how many bets each minute sees; they are on
+//! the matches that are on then.
 //!
-//! How many bets a minute sees follows from the matches that take bets then:
-//! each weighs its Zipf weight, times more the nearer the kick-off and most of
-//! all in play. Totals are shared out by cumulative rounding, so the day has
-//! exactly `count` bet lines.
+//! A day can be entered at any minute, and followed by the next one.
 
-use std::collections::BTreeMap;
-use std::iter::Peekable;
-use std::vec::IntoIter;
+use std::collections::VecDeque;
 
 use schemas::time::Timestamp;
 
 use super::Line;
-use super::maker::Maker;
+use super::course::Course;
+use super::events::{self, Happening};
+use super::live::{BETTING_END_S, Live};
+use super::maker::{Maker, Market};
 use super::params::{Params, ParamsError};
-use super::people::{Happening, People};
-use super::random::Random;
-use super::zipf::weight;
+use super::random::{Random, hash};
+use super::schedule::{MINUTE_MS, MINUTES, OPEN_BEFORE, Schedule};
 
-const MINUTE_MS: u64 = 60_000;
-const MINUTES: u32 = 24 * 60;
+/// A match is over so many minutes after its kick-off: 127 of it at most, and
+/// three in which it is told.
+const LONGEST: u32 = BETTING_END_S / 60 + 4;
 
-/// Betting opens so many minutes before the kick-off.
-const OPEN_BEFORE: u32 = 60;
-/// A match, and betting on it, lasts so many minutes.
-const MATCH: u32 = 105;
-
-/// Kick-offs by hour (UTC). None after 21:00: every match ends on its day.
-const KICK_OFFS: [u32; 24] = [0, 0, 1, 1, 0, 0, 0, 0, 1, 1, 2, 3, 6, 6, 8, 10, 8, 8, 10, 14, 40, 6, 0, 0];
-
-/// Kick-offs in a quarter of the hour: most are on the hour.
-const QUARTERS: [u32; 4] = [7, 1, 1, 1];
-
-/// See the module.
+/// The lines of a day in the order of their times; see the module.
+///
+/// A live match holds its course, about 2 KB. At the bound of a million
+/// questions a day has half of them live at its peak: 1 GB.
 pub struct MatchDay {
+    seed: u64,
+    questions: u32,
+    day: u32,
+    midnight: Timestamp,
+    /// The first line's time.
     start: Timestamp,
-    count: u64,
     maker: Maker,
     introductions: Box<dyn Iterator<Item = Happening> + Send>,
-    /// What happens besides bets, by minute of the day.
-    happenings: Peekable<IntoIter<(Timestamp, Happening)>>,
-    /// Questions by the minute of their kick-off.
-    kick_offs: Vec<Vec<u32>>,
-    /// Weight of all minutes, and of those up to the current one.
-    total: u128,
-    passed: u128,
+    schedule: Schedule,
+    /// Matches that are on, by kick-off, and the sum of their weights up to
+    /// each.
+    live: Vec<Live>,
+    weights: Vec<u64>,
+    /// What happens in the minute besides bets: the time, what, and which of
+    /// `live` it is about.
+    happenings: VecDeque<(u64, Happening, usize)>,
     /// The next minute to begin.
     minute: u32,
-    /// Bet lines of the minutes begun.
-    begun: u64,
-    current: Minute,
-}
-
-/// The bets of one minute, spread over it evenly.
-#[derive(Default)]
-struct Minute {
-    start_ms: u64,
+    /// Bets of the running minute, and how many of them are made.
     bets: u64,
     made: u64,
-    /// Questions that take bets, each with the sum of weights up to it.
-    weights: Vec<(u128, u32)>,
 }
+
+/// Day after day, each with its own questions: it never ends.
+pub struct Days(MatchDay);
 
 impl MatchDay {
     /// Checks the parameters and plans the day.
-    pub fn new(mut params: Params) -> Result<Self, ParamsError> {
+    ///
+    /// # Errors
+    /// Parameters out of their bounds.
+    pub fn new(params: Params) -> Result<Self, ParamsError> {
+        Self::starting_at(params, 0)
+    }
+
+    /// A day that is entered at a minute. The introductions come first, then
+    /// what is on: streams, questions, the latest moment of each match in play;
+    /// all with the time of that minute. Then the day goes on, with the bets
+    /// that are left of it.
+    ///
+    /// The bets are not those of the whole day, and have ids of their own.
+    ///
+    /// A minute after the day's last counts as the last.
+    ///
+    /// # Errors
+    /// Parameters out of their bounds.
+    pub fn starting_at(mut params: Params, minute: u32) -> Result<Self, ParamsError> {
         params.duration_ms = u64::from(MINUTES) * MINUTE_MS;
         params.check()?;
-        let start = params.start.saturating_add(-(params.start.millis() % 86_400_000));
-        let mut random = Random::new(params.seed ^ 0x0DA1_1DA1);
-        let mut kick_offs = vec![Vec::new(); MINUTES as usize];
-        for question in 0..params.questions {
-            let minute = if question == 0 { 20 * 60 } else { kick_off(&mut random) };
-            kick_offs[minute as usize].push(question);
+        let minute = minute.min(MINUTES - 1);
+        let midnight = params.start.saturating_add(-(params.start.millis().rem_euclid(86_400_000)));
+        let mut maker = Maker::new(&params);
+        if minute > 0 {
+            maker.branch(minute.into());
         }
-        let maker = Maker::new(&params);
-        let happenings = plan(start, &kick_offs, maker.people());
         let introductions = Box::new(maker.people().introductions());
+        let schedule = Schedule::new(params.count, &mut plan_random(params.seed, 0), params.questions, maker.people());
         let mut day = Self {
-            start,
-            count: params.count,
+            seed: params.seed,
+            questions: params.questions,
+            day: 0,
+            midnight,
+            start: at(midnight, u64::from(minute) * MINUTE_MS),
             maker,
             introductions,
-            happenings: happenings.into_iter().peekable(),
-            kick_offs,
-            total: 0,
-            passed: 0,
-            minute: 0,
-            begun: 0,
-            current: Minute::default(),
+            schedule,
+            live: Vec::new(),
+            weights: Vec::new(),
+            happenings: VecDeque::new(),
+            minute,
+            bets: 0,
+            made: 0,
         };
-        day.total = (0..MINUTES).map(|minute| day.weights(minute).last().map_or(0, |(sum, _)| *sum)).sum();
+        day.catch_up();
         Ok(day)
     }
 
-    /// The questions that take bets in a minute, with their weights summed up.
-    fn weights(&self, minute: u32) -> Vec<(u128, u32)> {
-        let first = minute.saturating_sub(MATCH - 1);
-        let last = (minute + OPEN_BEFORE).min(MINUTES - 1);
-        let mut sum = 0;
-        let mut weights = Vec::new();
-        for kick_off in first..=last {
-            let factor = interest(minute, kick_off);
-            for question in &self.kick_offs[kick_off as usize] {
-                sum += u128::from(weight(u64::from(*question) + 1)) * factor;
-                weights.push((sum, *question));
-            }
-        }
-        weights
+    /// Bets that a minute of the day sees, bad lines included.
+    pub fn bets_in(&self, minute: u32) -> u64 {
+        self.schedule.due(minute.saturating_add(1)) - self.schedule.due(minute)
     }
 
-    /// Begins the next minute with its share of the bets.
+    /// Which day this is, counted from 0.
+    pub fn day(&self) -> u32 {
+        self.day
+    }
+
+    /// Goes on with the next day, whatever is left of this one: the same
+    /// people, other questions and streams, ids that no other day has.
+    pub fn next_day(&mut self) {
+        self.day += 1;
+        self.midnight = at(self.midnight, u64::from(MINUTES) * MINUTE_MS);
+        self.maker.begin_day(self.day);
+        let random = &mut plan_random(self.seed, self.day);
+        self.schedule = Schedule::new(self.schedule.count, random, self.questions, self.maker.people());
+        self.live.clear();
+        self.happenings.clear();
+        (self.minute, self.bets, self.made) = (0, 0, 0);
+    }
+
+    /// This day and all that follow.
+    pub fn days(self) -> Days {
+        Days(self)
+    }
+
+    /// What is on when the day is entered.
+    fn catch_up(&mut self) {
+        let (minute, now) = (self.minute, u64::from(self.minute) * MINUTE_MS);
+        for kick_off in minute.saturating_sub(LONGEST)..(minute + OPEN_BEFORE).min(MINUTES) {
+            self.open(kick_off);
+        }
+        self.live.retain(|live| live.is_open(now));
+        let streams = self.schedule.on_air(minute);
+        let mut happenings: Vec<_> = streams.into_iter().map(|stream| (now, stream, 0)).collect();
+        let mut of_match = Vec::new();
+        for (slot, live) in self.live.iter().enumerate() {
+            live.catch_up(self.midnight, now, &mut of_match);
+            happenings.extend(of_match.drain(..).map(|(at, happening)| (at, happening, slot)));
+        }
+        self.happenings = happenings.into();
+    }
+
+    /// Takes in the matches that kick off at a minute.
+    fn open(&mut self, kick_off: u32) {
+        let people = self.maker.people();
+        let new = self.schedule.kick_offs.get(kick_off as usize).into_iter().flatten();
+        self.live.extend(new.map(|question| Live::new(*question, kick_off, Course::of(people.fixture(*question)))));
+    }
+
+    /// Begins the next minute: its matches, its share of the bets, and what
+    /// happens in it.
     fn begin_minute(&mut self) {
-        let weights = self.weights(self.minute);
-        self.passed += weights.last().map_or(0, |(sum, _)| *sum);
-        // Weights of a day stay below 2^45 · 8 · 1440 < 2^60, so the product is
-        // below 2^124.
-        let due = (u128::from(self.count) * self.passed).checked_div(self.total).unwrap_or(0);
-        // At most the count.
-        let due = u64::try_from(due).unwrap_or(self.count);
-        let start_ms = u64::from(self.minute) * MINUTE_MS;
-        self.current = Minute { start_ms, bets: due - self.begun, made: 0, weights };
-        self.begun = due;
+        let minute = self.minute;
+        let (from, to) = (u64::from(minute) * MINUTE_MS, u64::from(minute + 1) * MINUTE_MS);
+        self.live.retain(|live| live.over_ms() >= from);
+        self.open(minute + OPEN_BEFORE);
+        let mut happenings = Vec::new();
+        let mut of_match = Vec::new();
+        let mut sum = 0;
+        self.weights.clear();
+        for (slot, live) in self.live.iter().enumerate() {
+            sum += self.schedule.weight(minute, live.kick_off, live.question);
+            self.weights.push(sum);
+            live.happenings(self.midnight, from, to, &mut of_match);
+            happenings.extend(of_match.drain(..).map(|(at, happening)| (at, happening, slot)));
+        }
+        let streams = self.schedule.streams.get(&minute).into_iter().flatten();
+        happenings.extend(streams.map(|stream| (from, *stream, 0)));
+        happenings.sort_unstable();
+        self.happenings = happenings.into();
+        self.bets = self.bets_in(minute);
+        self.made = 0;
         self.minute += 1;
     }
-}
 
-impl Minute {
-    /// When the next bet arrives, in milliseconds of the day.
-    fn next_ms(&self) -> Option<u64> {
+    /// When the next bet of the minute arrives, in milliseconds of the day.
+    fn next_bet(&self) -> Option<u64> {
         let passed = u128::from(self.made) * u128::from(MINUTE_MS);
         let passed = (self.made < self.bets).then(|| passed / u128::from(self.bets))?;
-        u64::try_from(passed).ok().map(|passed| self.start_ms + passed)
+        u64::try_from(passed).ok().map(|passed| u64::from(self.minute - 1) * MINUTE_MS + passed)
     }
 
-    /// Draws what the next bet is on.
-    fn draw(&self, random: &mut Random) -> u32 {
-        let bound = self.weights.last().map_or(0, |(sum, _)| *sum);
-        // A minute's weights stay below 2^48.
-        let level = random.below(u64::try_from(bound).unwrap_or(u64::MAX));
-        let index = self.weights.partition_point(|(sum, _)| *sum <= u128::from(level));
-        self.weights.get(index).map_or(0, |(_, question)| *question)
+    /// Draws a bet: which match, what on, at which odds.
+    fn bet(&mut self, ms: u64) -> Line {
+        let mut slot = self.draw();
+        // Where something has just happened, or play has stopped, most people
+        // wait, or turn to another match.
+        if self.live[slot].is_quiet(ms) && self.maker.random().below(4) > 0 {
+            slot = self.draw();
+        }
+        let live = &mut self.live[slot];
+        let question = live.question;
+        // Below 24.
+        let hour = (ms / (60 * MINUTE_MS)) as u32;
+        self.maker.line(at(self.midnight, ms), question, Market::Book(live.book(ms), hour))
+    }
+
+    fn draw(&mut self) -> usize {
+        let bound = self.weights.last().copied().unwrap_or(0);
+        let level = self.maker.random().below(bound);
+        self.weights.partition_point(|sum| *sum <= level).min(self.live.len() - 1)
     }
 }
 
@@ -155,77 +218,52 @@ impl Iterator for MatchDay {
 
     fn next(&mut self) -> Option<Line> {
         if let Some(happening) = self.introductions.next() {
-            return Some(self.maker.people().line(self.start, happening));
+            return Some(events::line(self.maker.people(), self.start, happening, None));
         }
-        while self.current.next_ms().is_none() && self.minute < MINUTES {
+        loop {
+            let bet = self.next_bet();
+            let first = self.happenings.front().is_some_and(|(at, ..)| bet.is_none_or(|bet| *at <= bet));
+            if let Some((ms, happening, slot)) = self.happenings.pop_front_if(|_| first) {
+                let course = self.live.get(slot).map(|live| &live.course);
+                return Some(events::line(self.maker.people(), at(self.midnight, ms), happening, course));
+            }
+            if let Some(ms) = bet {
+                self.made += 1;
+                return Some(self.bet(ms));
+            }
+            if self.minute == MINUTES {
+                return None;
+            }
             self.begin_minute();
         }
-        let bet_at = self.current.next_ms().map(|offset| at(self.start, offset));
-        let due = self.happenings.next_if(|(at, _)| bet_at.is_none_or(|bet| *at <= bet));
-        if let Some((at, happening)) = due {
-            return Some(self.maker.people().line(at, happening));
-        }
-        let bet_at = bet_at?;
-        self.current.made += 1;
-        let question = self.current.draw(self.maker.random());
-        Some(self.maker.line(bet_at, question))
     }
 }
 
-/// The minute of the day at which a match begins.
-fn kick_off(random: &mut Random) -> u32 {
-    pick(&KICK_OFFS, random) * 60 + pick(&QUARTERS, random) * 15
+impl Days {
+    /// The day that is running.
+    pub fn today(&self) -> &MatchDay {
+        &self.0
+    }
 }
 
-/// An index drawn by its weight.
-fn pick(weights: &[u32], random: &mut Random) -> u32 {
-    let mut level = random.below(weights.iter().map(|weight| u64::from(*weight)).sum());
-    for (index, weight) in (0u32..).zip(weights) {
-        match level.checked_sub(u64::from(*weight)) {
-            Some(rest) => level = rest,
-            None => return index,
+impl Iterator for Days {
+    type Item = Line;
+
+    fn next(&mut self) -> Option<Line> {
+        loop {
+            if let Some(line) = self.0.next() {
+                return Some(line);
+            }
+            self.0.next_day();
         }
     }
-    0
 }
 
-/// How much more a match is bet on: in play most, then just before it.
-fn interest(minute: u32, kick_off: u32) -> u128 {
-    match kick_off.saturating_sub(minute) {
-        0 => 8,
-        1..=10 => 4,
-        11..=30 => 2,
-        _ => 1,
-    }
+/// What a day's plan is drawn from.
+fn plan_random(seed: u64, day: u32) -> Random {
+    Random::new(hash(seed ^ 0x0DA1_1DA1, day.into()))
 }
 
-/// What happens on the day besides bets, in order. A streamer's stream runs
-/// from the opening of its first question to five minutes after its last match.
-fn plan(start: Timestamp, kick_offs: &[Vec<u32>], people: &People) -> Vec<(Timestamp, Happening)> {
-    let minute = |minute: u32| at(start, u64::from(minute) * MINUTE_MS);
-    let mut happenings = Vec::new();
-    let mut on_air: BTreeMap<u32, (u32, u32)> = BTreeMap::new();
-    for (kick_off, questions) in (0u32..).zip(kick_offs) {
-        let (opening, end) = (kick_off.saturating_sub(OPEN_BEFORE), kick_off + MATCH);
-        for &question in questions {
-            happenings.extend([
-                (minute(opening), Happening::Opened { question, betting_end: minute(end) }),
-                (minute(end), Happening::Closed(question)),
-                (minute(end + 2), Happening::Observed { question, by_feed: true }),
-                (minute(end + 3), Happening::Observed { question, by_feed: false }),
-            ]);
-            let span = on_air.entry(people.streamer_of(question)).or_insert((opening, end));
-            span.1 = end;
-        }
-    }
-    for (streamer, (from, to)) in on_air {
-        happenings.push((minute(from), Happening::StreamStarted(streamer)));
-        happenings.push((minute(to + 5), Happening::StreamEnded(streamer)));
-    }
-    happenings.sort();
-    happenings
-}
-
-fn at(start: Timestamp, offset_ms: u64) -> Timestamp {
-    start.saturating_add(i64::try_from(offset_ms).unwrap_or(i64::MAX))
+fn at(midnight: Timestamp, offset_ms: u64) -> Timestamp {
+    midnight.saturating_add(i64::try_from(offset_ms).unwrap_or(i64::MAX))
 }

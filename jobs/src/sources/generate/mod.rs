@@ -2,29 +2,46 @@
 //! parameters on any machine and with any version of any library.
 //!
 //! [`Bets`] spreads bets evenly over a span, all questions open from the
-//! start: for benchmarks and for bad-input tests. [`MatchDay`] is a day of
-//! matches with quiet nights and a peak at 20:00, whose questions open, close
-//! and are decided: for demos and for scaling.
+//! start, at odds that follow nothing: for benchmarks and for bad-input tests.
+//! [`MatchDay`] is a day of matches with quiet nights and a peak at 20:00: each
+//! match takes its course, odds follow it, and the final score decides. It is
+//! for demos and for scaling, and [`Days`] goes on from day to day.
 //!
 //! Both yield lines that are ready for a log. Who bets on what follows Zipf's
 //! law with exponent 1, in questions and in bettors. All numbers come from
-//! [`random`], none from a library whose stream may change.
+//! [`random`], none from a library whose stream may change; probabilities are
+//! integers ([`chance`]), since a float's last bit may differ by machine.
+
+mod params;
+mod steady;
+
+mod live;
+mod match_day;
+mod schedule;
+
+mod book;
+mod course;
+mod fixture;
+mod games;
+mod names;
+
+mod habits;
+mod people;
 
 mod bet_line;
 mod defects;
+mod events;
 mod maker;
-mod match_day;
-mod params;
-mod people;
+
+mod chance;
 mod random;
-mod steady;
 mod zipf;
 
 #[cfg(test)]
 mod tests;
 
 pub use defects::{Defect, Defects};
-pub use match_day::MatchDay;
+pub use match_day::{Days, MatchDay};
 pub use params::{MAX_BETTORS, MAX_QUESTIONS, Params, ParamsError};
 pub use steady::Bets;
 

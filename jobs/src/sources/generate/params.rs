@@ -8,7 +8,8 @@ use super::defects::Defects;
 /// The most bettors: an address text and two table columns for each, about 60
 /// bytes, so 600 MB at the bound.
 pub const MAX_BETTORS: u32 = 10_000_000;
-/// The most questions: about 100 bytes each.
+/// The most questions: about 100 bytes each, and on a match day 2 KB while its
+/// match is on.
 pub const MAX_QUESTIONS: u32 = 1_000_000;
 
 const MILLION: u32 = 1_000_000;

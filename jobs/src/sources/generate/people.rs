@@ -1,47 +1,41 @@
-//! The cast of a generated day: streamers, their streams and questions, and
-//! bettors. Everything about number n follows from the seed and n; only the
-//! texts that every bet line repeats are stored.
+//! The cast of a generated day: streamers, their streams, and bettors.
+//! Everything about number n follows from the seed and n; only the texts that
+//! every bet line repeats are stored.
 
-use schemas::codec::Event;
-use schemas::game_event::{GameEvent, GameEventKind};
-use schemas::ids::{Address, EventId, QuestionId, StreamId};
-use schemas::probability::Probability;
-use schemas::question::{QuestionSpec, Source, Winners};
+use schemas::ids::{Address, QuestionId, StreamId};
 use schemas::stream::StreamSpec;
 use schemas::streamer::StreamerSpec;
-use schemas::time::Timestamp;
 use schemas::user::UserSpec;
 use uuid::Uuid;
 
-use super::Line;
-use super::bet_line::{CHAIN_ID, HEX, uuid_bits, write_uuid};
+use super::bet_line::{HEX, uuid_bits, write_uuid};
+use super::events::Happening;
+use super::fixture::Fixture;
+use super::games::Game;
+use super::names;
 use super::params::Params;
-use super::random::{Random, hash, scale};
-use crate::sources::GAME_EVENTS;
+use super::random::{Random, hash};
 
 /// Questions of one streamer, all on one stream.
-const QUESTIONS_A_STREAMER: u32 = 20;
+const QUESTIONS_A_STREAMER: u32 = 5;
 
-const GAMES: [&str; 6] = ["soccer", "cricket", "tennis", "counter-strike", "dota-2", "league-of-legends"];
+/// What streamers show, one after the other: half of it soccer.
+const GAMES: [Game; 8] = [
+    Game::Soccer,
+    Game::CounterStrike,
+    Game::Tennis,
+    Game::Soccer,
+    Game::Cricket,
+    Game::Soccer,
+    Game::Valorant,
+    Game::Soccer,
+];
 
-/// Something that happens besides bets; numbers count from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Happening {
-    Streamer(u32),
-    StreamStarted(u32),
-    Account(u32),
-    Opened {
-        question: u32,
-        betting_end: Timestamp,
-    },
-    Closed(u32),
-    /// The outcome as the feed, or else the streamer, saw it.
-    Observed {
-        question: u32,
-        by_feed: bool,
-    },
-    StreamEnded(u32),
-}
+/// Of so many bettors one has given, and confirmed, an email address. Number 7
+/// is the first, so that the busiest few, who place half of all bets, do not
+/// make mail of most of them.
+const EMAIL_IN: u32 = 10;
+const EMAIL_FIRST: u32 = 7;
 
 /// Keys of the hash streams: one for each kind of thing, so that bettor 1 and
 /// question 1 share no bits.
@@ -51,12 +45,15 @@ struct Keys {
     question: u64,
     bettor: u64,
     event: u64,
-    traits: u64,
+    course: u64,
 }
 
 /// See the module.
 pub(super) struct People {
     keys: Keys,
+    /// Which day after the first: streams, questions and their courses are
+    /// another's every day.
+    day: u32,
     questions: u32,
     bettors: u32,
     question_texts: Vec<[u8; 36]>,
@@ -73,12 +70,19 @@ impl People {
             question: random.next(),
             bettor: random.next(),
             event: random.next(),
-            traits: random.next(),
+            course: random.next(),
         };
-        let question_texts =
-            (0..params.questions).map(|number| uuid_text(uuid(keys.question, number.into()))).collect();
         let bettor_texts = (0..params.bettors).map(|number| address_text(&address(keys.bettor, number))).collect();
-        Self { keys, questions: params.questions, bettors: params.bettors, question_texts, bettor_texts }
+        let (questions, bettors) = (params.questions, params.bettors);
+        let mut people = Self { keys, day: 0, questions, bettors, question_texts: Vec::new(), bettor_texts };
+        people.begin_day(0);
+        people
+    }
+
+    /// Turns to another day: the same people, other streams and questions.
+    pub fn begin_day(&mut self, day: u32) {
+        self.day = day;
+        self.question_texts = (0..self.questions).map(|number| uuid_text(self.question_id(number).uuid())).collect();
     }
 
     /// A question's id as text.
@@ -91,12 +95,17 @@ impl People {
         &self.bettor_texts[bettor as usize]
     }
 
-    /// Two or three outcomes: half of all questions can end in a draw.
-    pub fn outcomes(&self, question: u32) -> u8 {
-        2 + u8::from(hash(self.keys.traits, u64::from(question)) & 1 == 1)
+    /// What a question is about.
+    pub fn fixture(&self, question: u32) -> Fixture {
+        Fixture::of(hash(self.keys.course, self.day.into()), question, self.game(self.streamer_of(question)))
     }
 
-    /// Streamers, each with one stream.
+    /// Two or three outcomes.
+    pub fn outcomes(&self, question: u32) -> u8 {
+        self.game(self.streamer_of(question)).outcomes()
+    }
+
+    /// Streamers, each with one stream a day.
     pub fn streamers(&self) -> u32 {
         self.questions.div_ceil(QUESTIONS_A_STREAMER)
     }
@@ -112,138 +121,63 @@ impl People {
         question / QUESTIONS_A_STREAMER
     }
 
-    /// The line of a happening.
-    pub fn line(&self, at: Timestamp, happening: Happening) -> Line {
-        let (partition_key, kind) = self.event(happening);
-        // One happening happens once, but an account or a stream may do so on
-        // many days: the time is part of the id.
-        let (tag, number) = happening.code();
-        let key = hash(self.keys.event, tag) ^ hash(self.keys.event, at.millis().unsigned_abs());
-        let event = GameEvent::new(EventId::new(uuid(key, number.into())), at, kind);
-        Line { stream: GAME_EVENTS, at, partition_key, bytes: event.to_json() }
+    /// What a streamer shows.
+    pub fn game(&self, streamer: u32) -> Game {
+        GAMES[streamer as usize % GAMES.len()]
     }
 
-    fn event(&self, happening: Happening) -> (String, GameEventKind) {
-        let question_uuid = |number| QuestionId::new(uuid(self.keys.question, u64::from(number)));
-        match happening {
-            Happening::Streamer(number) => {
-                let address = address(self.keys.streamer, number);
-                let streamer = StreamerSpec { address, username: format!("streamer-{number}") };
-                (address.to_string(), GameEventKind::StreamerUpserted { streamer })
-            }
-            Happening::StreamStarted(number) => {
-                let stream = self.stream(number);
-                (stream.stream_uuid.to_string(), GameEventKind::StreamStarted { stream })
-            }
-            Happening::StreamEnded(number) => {
-                let stream_uuid = self.stream_id(number);
-                (stream_uuid.to_string(), GameEventKind::StreamEnded { stream_uuid })
-            }
-            Happening::Account(number) => {
-                let user = self.user(number);
-                (user.address.to_string(), GameEventKind::AccountUpserted { user })
-            }
-            Happening::Opened { question, betting_end } => {
-                let question = self.question(question, betting_end);
-                (question.question_uuid.to_string(), GameEventKind::QuestionOpened { question })
-            }
-            Happening::Closed(number) => {
-                let question_uuid = question_uuid(number);
-                (question_uuid.to_string(), GameEventKind::BettingClosed { question_uuid })
-            }
-            Happening::Observed { question, by_feed } => {
-                let question_uuid = question_uuid(question);
-                let kind = GameEventKind::OutcomeObserved {
-                    question_uuid,
-                    outcome_index: self.winner(question),
-                    source: if by_feed { Source::Feed } else { Source::Streamer },
-                    confidence: Probability::ONE,
-                    evidence: Some("generated".to_owned()),
-                };
-                (question_uuid.to_string(), kind)
-            }
-        }
+    /// The key of the events' ids.
+    pub fn event_key(&self) -> u64 {
+        self.keys.event
     }
 
-    fn stream_id(&self, number: u32) -> StreamId {
-        StreamId::new(uuid(self.keys.stream, number.into()))
+    /// A number that no other question has, of any day.
+    pub fn question_number(&self, question: u32) -> u64 {
+        u64::from(self.day) << 32 | u64::from(question)
     }
 
-    fn stream(&self, number: u32) -> StreamSpec {
+    pub fn question_id(&self, question: u32) -> QuestionId {
+        QuestionId::new(uuid(self.keys.question, self.question_number(question)))
+    }
+
+    pub fn stream_id(&self, streamer: u32) -> StreamId {
+        StreamId::new(uuid(self.keys.stream, u64::from(self.day) << 32 | u64::from(streamer)))
+    }
+
+    pub fn streamer_address(&self, streamer: u32) -> Address {
+        address(self.keys.streamer, streamer)
+    }
+
+    pub fn streamer(&self, number: u32) -> StreamerSpec {
+        let name = names::handle(hash(self.keys.streamer, number.into()), number);
+        StreamerSpec { address: self.streamer_address(number), username: format!("{name}TV") }
+    }
+
+    pub fn stream(&self, number: u32) -> StreamSpec {
         StreamSpec {
             stream_uuid: self.stream_id(number),
             stream_url: format!("https://streams.example.test/{number}"),
-            platform: "twitch".to_owned(),
-            game: self.game(number),
-            streamer: Some(address(self.keys.streamer, number)),
+            platform: if number % 3 == 2 { "youtube" } else { "twitch" }.to_owned(),
+            game: self.game(number).as_str().to_owned(),
+            streamer: Some(self.streamer_address(number)),
         }
     }
 
-    fn user(&self, number: u32) -> UserSpec {
+    pub fn user(&self, number: u32) -> UserSpec {
+        let name = names::handle(hash(self.keys.bettor, number.into()), number);
+        let email = (number % EMAIL_IN == EMAIL_FIRST).then(|| format!("{}@example.test", name.to_lowercase()));
         UserSpec {
             address: address(self.keys.bettor, number),
-            username: Some(format!("bettor-{number}")),
-            email: Some(format!("bettor-{number}@example.test")),
-            email_confirmed: Some(true),
+            username: Some(name),
+            email_confirmed: email.is_some().then_some(true),
+            email,
             kyc: None,
         }
     }
-
-    fn question(&self, number: u32, betting_end_time: Timestamp) -> QuestionSpec {
-        let (home, away) = (format!("Home {number}"), format!("Away {number}"));
-        let mut outcomes = vec![home.clone(), away.clone()];
-        if self.outcomes(number) == 3 {
-            outcomes.push("Draw".to_owned());
-        }
-        let streamer = self.streamer_of(number);
-        QuestionSpec {
-            question_uuid: QuestionId::new(uuid(self.keys.question, number.into())),
-            game: self.game(streamer),
-            question: format!("Who wins {home} v {away}?"),
-            outcome_ids: (0..outcomes.len()).map(|index| index.to_string()).collect(),
-            outcomes,
-            question_id: None,
-            owner_address: None,
-            oracle_address: None,
-            chain_id: CHAIN_ID,
-            collateral_token: None,
-            fpmm_address: None,
-            betting_end_time,
-            streamer: Some(address(self.keys.streamer, streamer)),
-            stream_uuid: Some(self.stream_id(streamer)),
-            source_id: Some(format!("generated:{number}")),
-            quorum: 2,
-            collateral_decimals: 6,
-            winners: Winners::default(),
-        }
-    }
-
-    fn game(&self, streamer: u32) -> String {
-        GAMES[streamer as usize % GAMES.len()].to_owned()
-    }
-
-    fn winner(&self, question: u32) -> u16 {
-        let bits = hash(self.keys.traits.rotate_left(32), u64::from(question));
-        // Below three.
-        scale(bits, self.outcomes(question).into()) as u16
-    }
 }
 
-impl Happening {
-    fn code(self) -> (u64, u32) {
-        match self {
-            Self::Streamer(number) => (0, number),
-            Self::StreamStarted(number) => (1, number),
-            Self::Account(number) => (2, number),
-            Self::Opened { question, .. } => (3, question),
-            Self::Closed(number) => (4, number),
-            Self::Observed { question, by_feed } => (5 + u64::from(by_feed), question),
-            Self::StreamEnded(number) => (7, number),
-        }
-    }
-}
-
-fn uuid(key: u64, number: u64) -> Uuid {
+/// An id from 128 hashed bits.
+pub(super) fn uuid(key: u64, number: u64) -> Uuid {
     Uuid::from_u128(uuid_bits(hash(key, number), hash(!key, number)))
 }
 

@@ -4,9 +4,9 @@
 use schemas::time::Timestamp;
 
 use super::Line;
-use super::maker::Maker;
+use super::events::{self, Happening};
+use super::maker::{Maker, Market};
 use super::params::{Params, ParamsError};
-use super::people::Happening;
 use super::zipf::Zipf;
 
 /// Questions take bets for a day after the span, so that no bet meets a closed
@@ -61,7 +61,7 @@ impl Iterator for Bets {
 
     fn next(&mut self) -> Option<Line> {
         if let Some(happening) = self.introductions.next() {
-            return Some(self.maker.people().line(self.start, happening));
+            return Some(events::line(self.maker.people(), self.start, happening, None));
         }
         if self.made == self.count {
             return None;
@@ -69,6 +69,6 @@ impl Iterator for Bets {
         let at = self.arrival(self.made);
         self.made += 1;
         let question = self.questions.draw(self.maker.random());
-        Some(self.maker.line(at, question))
+        Some(self.maker.line(at, question, Market::Fixed))
     }
 }

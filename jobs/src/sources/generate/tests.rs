@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use schemas::bet::Bet;
 use schemas::codec::Event;
-use schemas::game_event::GameEvent;
+use schemas::game_event::{GameEvent, GameEventKind as Kind};
+use schemas::ids::QuestionId;
+use schemas::time::Timestamp;
 
+use super::random::hash;
 use super::{Bets, Defects, Line, MatchDay, Params, ParamsError};
 use crate::sources::{BETS, GAME_EVENTS};
 
@@ -101,16 +104,128 @@ fn a_match_day_has_a_quiet_night_and_a_peak() {
         let tag = format!("\"type\":\"{kind}\"");
         day.iter().filter(|line| String::from_utf8_lossy(&line.bytes).contains(&tag)).count()
     };
+    let voided = count("question_voided");
+    assert!((1..30).contains(&voided), "{voided}");
     for (kind, expected) in [
         ("question_opened", 500),
-        ("betting_closed", 500),
-        ("outcome_observed", 1_000),
-        ("stream_started", 25),
-        ("stream_ended", 25),
+        ("betting_closed", 500 - voided),
+        ("outcome_observed", 2 * (500 - voided)),
+        ("question_resumed", count("question_paused")),
+        ("stream_started", 100),
+        ("stream_ended", 100),
         ("account_upserted", 200),
     ] {
         assert_eq!(count(kind), expected, "{kind}");
     }
+    assert!(count("question_paused") > 5);
+    assert!(count("game_moment") > 5_000);
+}
+
+/// Sources that agree, scores that lead to the answer, bets between opening and
+/// close: a day as its readers see it.
+#[test]
+fn a_match_day_holds_together() {
+    let params = Params { questions: 500, ..params() };
+    let (mut open, mut scores, mut seen) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::<_, Vec<u16>>::new());
+    let mut emails = 0;
+    for line in MatchDay::new(params).unwrap() {
+        if line.stream == BETS {
+            let bet = Bet::from_json(&line.bytes).unwrap();
+            assert!(open.contains_key(&bet.question_uuid), "a bet at {} on what is not open", line.at);
+            assert!(usize::from(bet.outcome_index) < open[&bet.question_uuid]);
+            continue;
+        }
+        match GameEvent::from_json(&line.bytes).unwrap().kind {
+            Kind::QuestionOpened { question } => {
+                assert!(question.betting_end_time > line.at);
+                open.insert(question.question_uuid, question.outcomes.len());
+            }
+            Kind::BettingClosed { question_uuid } | Kind::QuestionVoided { question_uuid, .. } => {
+                assert!(open.remove(&question_uuid).is_some());
+            }
+            Kind::OutcomeObserved { question_uuid, outcome_index, .. } => {
+                seen.entry(question_uuid).or_default().push(outcome_index);
+            }
+            Kind::GameMoment { game, fields, .. } if game == "soccer" => {
+                let question = fields["question_uuid"].as_str().unwrap().parse::<QuestionId>().unwrap();
+                let score = fields["score"].as_str().unwrap().split_once('-').unwrap();
+                scores.insert(question, (score.0.parse::<u8>().unwrap(), score.1.parse::<u8>().unwrap()));
+            }
+            Kind::AccountUpserted { user } => emails += usize::from(user.email.is_some()),
+            _ => {}
+        }
+    }
+    assert!(open.is_empty(), "questions are left open");
+    assert_eq!(emails, 20, "of 200 accounts");
+    let disputed = seen.values().filter(|seen| seen[0] != seen[1]).count();
+    assert!((4..30).contains(&disputed), "{disputed} of 500");
+    for (question, seen) in seen {
+        let Some((home, away)) = scores.get(&question) else { continue };
+        let winner = match home.cmp(away) {
+            std::cmp::Ordering::Greater => 0,
+            std::cmp::Ordering::Equal => 1,
+            std::cmp::Ordering::Less => 2,
+        };
+        assert_eq!(seen[0], winner, "{home}-{away}");
+    }
+}
+
+/// A day that is entered at a minute goes on as the whole day does.
+#[test]
+fn a_day_can_be_entered_at_any_minute() {
+    let params = Params { questions: 200, ..params() };
+    let whole: Vec<_> = MatchDay::new(params.clone()).unwrap().collect();
+    let events = |lines: &[Line], from: Timestamp| -> Vec<Line> {
+        lines.iter().filter(|line| line.stream == GAME_EVENTS && line.at > from).cloned().collect()
+    };
+    for minute in [0, 61, 777, 1_200, 1_260, 1_301, 1_439, 9_999] {
+        let day = MatchDay::starting_at(params.clone(), minute).unwrap();
+        let start = params.start.saturating_add(i64::from(minute.min(1_439)) * 60_000);
+        let left: u64 = (minute..1_440).map(|minute| day.bets_in(minute)).sum();
+        let lines: Vec<_> = day.collect();
+        check(&Params { count: left, ..params.clone() }, &lines);
+        assert_eq!(lines[0].at, start);
+        // Of questions that had closed before, nothing is told.
+        let says = |line: &Line, what: &str| String::from_utf8_lossy(&line.bytes).contains(what);
+        let opened = lines.iter().filter(|line| says(line, "\"question_opened\""));
+        let known: BTreeSet<&str> = opened.map(|line| line.partition_key.as_str()).collect();
+        let mut expected = events(&whole, start);
+        expected.retain(|line| says(line, "\"stream_") || known.contains(line.partition_key.as_str()));
+        assert_eq!(events(&lines, start), expected, "from minute {minute}");
+    }
+}
+
+/// The bytes are the same on every machine: no library and no float is asked.
+/// A change of the generator changes this number, and nothing else may.
+#[test]
+fn a_day_is_the_same_everywhere() {
+    let day = MatchDay::new(params()).unwrap();
+    let digest = day.flat_map(|line| line.bytes).fold(0, |digest, byte| hash(digest, byte.into()));
+    assert_eq!(digest, 8_207_801_636_671_403_581);
+}
+
+#[test]
+fn days_go_on_with_other_questions() {
+    let params = Params { count: 2_000, ..params() };
+    let start = params.start;
+    let day = |line: &Line| line.at.since(start) / 86_400_000;
+    let days: Vec<_> = MatchDay::new(params).unwrap().days().take_while(|line| day(line) < 3).collect();
+    assert!(days.is_sorted_by_key(|line| line.at));
+    let (mut events, mut bets, mut questions) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+    for line in &days {
+        if line.stream == BETS {
+            let bet = Bet::from_json(&line.bytes).unwrap();
+            assert!(bets.insert(bet.bet_uuid), "two bets share an id");
+            assert_eq!(questions.get(&bet.question_uuid), Some(&day(line)));
+            continue;
+        }
+        let event = GameEvent::from_json(&line.bytes).unwrap();
+        assert!(events.insert(event.event_uuid), "two events share an id");
+        if let Kind::QuestionOpened { question } = event.kind {
+            assert_eq!(questions.insert(question.question_uuid, day(line)), None, "a question of two days");
+        }
+    }
+    assert_eq!((bets.len(), questions.len()), (6_000, 150));
 }
 
 #[test]

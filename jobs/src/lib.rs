@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod control;
 pub mod node;
+pub mod notify;
 pub mod partition;
 pub mod redrive;
 pub mod replay;

@@ -1,7 +1,7 @@
 //! The engine: records and positions, the ports, the run loop, windows, dead letters.
 //!
-//! Reading order: [`record`] and [`shard`] say what a log holds; [`log`] and [`tables`] are the
-//! ports; [`job`] is the pure fold; [`engine`] runs it; [`window`] aggregates what it decided.
+//! Reading order: [`record`] and [`shard`] say what a log holds; [`log`], [`tables`] and
+//! [`mailer`] are the ports; [`job`] is the pure fold; [`engine`] runs it; [`window`] aggregates what it decided.
 //! Nothing here knows what a record means.
 
 pub mod adapters;
@@ -12,6 +12,7 @@ pub mod error;
 pub mod fault;
 pub mod job;
 pub mod log;
+pub mod mailer;
 pub mod metrics;
 pub mod record;
 pub mod rows;

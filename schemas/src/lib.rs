@@ -20,6 +20,7 @@ mod text;
 pub mod bet;
 pub mod frame;
 pub mod game_event;
+pub mod mail;
 pub mod notification;
 pub mod odds_event;
 pub mod quote;

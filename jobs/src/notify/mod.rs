@@ -1,0 +1,3 @@
+//! Telling bettors what became of their bets.
+
+pub mod letter;

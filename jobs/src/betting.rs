@@ -149,17 +149,7 @@ impl Job for Betting {
     }
 
     fn announce(&self, letter: &dead_letter::DeadLetter) -> Option<(&'static str, Append)> {
-        let event = DeadLettered {
-            id: DeadLetter::id_of(&letter.stream, letter.shard.0, letter.position.as_u128()),
-            stream: letter.stream.clone(),
-            shard: schemas::bet_row::shard_name(letter.shard.0),
-            position: letter.position.to_string(),
-            arrived_at: bets::event_time(letter.arrived_at),
-            reason: letter.reject.reason.as_str().to_owned(),
-            detail: letter.reject.detail.clone(),
-        };
-        let record = Append::new(letter.stream.clone(), event.to_json()).arrived(letter.arrived_at);
-        Some((DeadLettered::STREAM, record))
+        Some(announce(letter))
     }
 
     fn publish(&self, results: &WindowRows) -> Result<Vec<(&'static str, Append)>> {
@@ -194,4 +184,19 @@ impl Job for Betting {
     fn restore(&self, key: &Key, bytes: &[u8]) -> Result<Row> {
         rows::restore(key, bytes)
     }
+}
+
+/// The record that tells of a dead letter.
+pub fn announce(letter: &dead_letter::DeadLetter) -> (&'static str, Append) {
+    let event = DeadLettered {
+        id: DeadLetter::id_of(&letter.stream, letter.shard.0, letter.position.as_u128()),
+        stream: letter.stream.clone(),
+        shard: schemas::bet_row::shard_name(letter.shard.0),
+        position: letter.position.to_string(),
+        arrived_at: bets::event_time(letter.arrived_at),
+        reason: letter.reject.reason.as_str().to_owned(),
+        detail: letter.reject.detail.clone(),
+    };
+    let record = Append::new(letter.stream.clone(), event.to_json()).arrived(letter.arrived_at);
+    (DeadLettered::STREAM, record)
 }

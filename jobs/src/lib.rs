@@ -20,3 +20,4 @@ pub mod rows;
 pub mod settle;
 pub mod sources;
 pub mod sql;
+mod supervise;

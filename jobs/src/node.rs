@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pipeline::adapters::embedded::{Durability, EmbeddedLog, EmbeddedTables, Store, StoreOptions};
-use pipeline::engine::{self, LoopOptions, Ports, Stop, checkpoint};
+use pipeline::adapters::mail::{Inbox, Smtp};
+use pipeline::engine::{LoopOptions, Ports, Stop, checkpoint};
 use pipeline::fault::Faults;
 use pipeline::log::Log;
+use pipeline::mailer::Mailer;
 use pipeline::metrics::Metrics;
 use pipeline::tables::{FactTable, Tables};
 use pipeline::window::tumbling::WindowSettings;
@@ -18,11 +20,17 @@ use tokio::task::JoinHandle;
 
 use crate::bets::{BetRules, odds};
 use crate::betting::{self, Betting};
+use crate::notify::sender::Sender;
+use crate::notify::{MailOptions, MailServer};
 use crate::settle::SettleRules;
+use crate::supervise;
 
 /// Bets settled in one commit: about 10 ms of work, which is what a bet on another question may wait
 /// for. With profiles and two notifications each of about 450 bytes they are 3 MB.
 const SETTLE_PAGE_BETS: usize = 2_048;
+
+/// The folder of the local inbox, in the data directory.
+pub const INBOX: &str = "inbox";
 
 /// What a node needs to know. Each value has one reason to be set.
 #[derive(Debug, Clone)]
@@ -148,8 +156,38 @@ impl Node {
         }
     }
 
-    /// Starts the main job. With `drain` it ends once all that the log holds is applied.
+    /// Starts the main job alone. With `drain` it ends once all that the log holds is applied.
     pub fn start(&self, drain: bool) -> Running {
+        self.start_with(drain, None)
+    }
+
+    /// Starts all jobs: the main one, and the mails that its notifications become.
+    ///
+    /// # Errors
+    /// A mailer that cannot be set up as asked.
+    pub fn start_all(&self, drain: bool, mail: &MailOptions) -> Result<Running> {
+        let sender = Sender {
+            tables: self.tables.clone(),
+            clock: self.clock.clone(),
+            metrics: self.metrics.clone(),
+            faults: self.faults.clone(),
+            mailer: Arc::new(self.mailer(&mail.server)?),
+            options: mail.clone(),
+        };
+        Ok(self.start_with(drain, Some(sender)))
+    }
+
+    fn mailer(&self, server: &MailServer) -> Result<Mailer> {
+        Ok(match server {
+            MailServer::Inbox => {
+                let durable = self.options.durability == Durability::Fsync;
+                Mailer::Inbox(Inbox::open(self.dir().join(INBOX), durable)?)
+            }
+            MailServer::Smtp(url) => Mailer::Smtp(Smtp::open(url)?),
+        })
+    }
+
+    fn start_with(&self, drain: bool, sender: Option<Sender>) -> Running {
         let rules = BetRules { max_skew_ms: self.options.max_skew_ms, notify: self.options.notify };
         let settling = SettleRules {
             challenge_ms: self.options.challenge_ms,
@@ -163,7 +201,7 @@ impl Node {
         options.batch_records = self.options.batch_records;
         options.drain = drain;
         let stop = Stop::default();
-        let run = engine::run(Arc::new(Betting::new(rules, settling)), self.ports(), options, stop.clone());
+        let run = supervise::run(self.clone(), Betting::new(rules, settling), options, sender, stop.clone());
         Running { stop, task: tokio::spawn(run) }
     }
 

@@ -28,6 +28,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::bets::event_time;
 use crate::node::{Node, Running};
+use crate::notify::MailOptions;
 use crate::sources::{SourceError, Sourced};
 pub use feed::Survey;
 use feed::{Feed, to_append};
@@ -122,10 +123,11 @@ pub fn fingerprint<'a>(files: impl IntoIterator<Item = &'a Path>) -> Result<Fing
     Ok(Fingerprint(xxh3_128(&digests)))
 }
 
-/// Replays a source. `open` gives its events from the start; it is called twice. The node's clock
+/// Replays a source, and sends its mails if told how. `open` gives its events from the start; it is called twice. The node's clock
 /// must be a manual one that stands at or before the first event.
 pub async fn replay<I>(
     node: &Node,
+    mail: Option<&MailOptions>,
     open: impl Fn() -> Result<I, SourceError>,
     source: Fingerprint,
     speed: Speed,
@@ -146,8 +148,11 @@ where
         // Everything is appended; whatever is not applied yet arrived before this.
         None => node.clock.advance_to(high.plus_ms(1)),
     }
-    let mut replay =
-        Replay { node, source, interrupt, watch, total: survey.records, appended, running: node.start(false) };
+    let running = match mail {
+        Some(mail) => node.start_all(false, mail)?,
+        None => node.start(false),
+    };
+    let mut replay = Replay { node, source, interrupt, watch, total: survey.records, appended, running };
     let outcome = match replay.append_all(&mut feed, speed).await {
         Ok(()) => replay.finish(&survey).await,
         Err(error) => replay.abandon(error).await,
@@ -265,14 +270,18 @@ fn load_progress(node: &Node, source: Fingerprint) -> Result<u64, Error> {
     value.try_into().map(u64::from_be_bytes).map_err(|_| Error::corrupt("a source's progress"))
 }
 
-/// A moment after which no window that `last` can fall into changes any more.
+/// A moment after which no window that `last` can fall into changes any more, no answer can be
+/// challenged, and the hour's digests are due.
 fn all_final(node: &Node, last: Timestamp) -> Arrival {
+    const HOUR_MS: i64 = 3_600_000;
+    let challenged = last.millis().saturating_add(node.options().challenge_ms);
+    let digests = challenged.saturating_sub(challenged.rem_euclid(HOUR_MS)).saturating_add(HOUR_MS);
     let finals = node.windows.iter().map(|window| {
         let length = window.spec.length_ms.max(1);
         let end = last.millis().saturating_sub(last.millis().rem_euclid(length)).saturating_add(length);
         end.saturating_add(window.lateness_ms.max(window.disorder_ms))
     });
-    Arrival(finals.max().unwrap_or(last.millis()).saturating_add(AFTERWARDS_MS))
+    Arrival(finals.max().unwrap_or(digests).max(digests).saturating_add(AFTERWARDS_MS))
 }
 
 fn refused(node: &Node, survey: &Survey, appended: u64, next: Timestamp, high: Arrival) -> ReplayError {

@@ -225,6 +225,9 @@ fn upsert_account(user: &UserSpec, rows: &mut Rows) {
     if user.kyc.is_some() {
         row.kyc.clone_from(&user.kyc);
     }
+    if let Some(mail) = &user.mail {
+        row.mail.merge(mail.clone());
+    }
     row.email_confirmed = user.email_confirmed.unwrap_or(row.email_confirmed);
 }
 

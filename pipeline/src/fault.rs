@@ -28,13 +28,15 @@ pub enum CrashPoint {
     AfterExport,
     /// A timer's effects are applied in memory, not yet committed.
     AfterTick,
+    /// Mails are with the mailer; that they are is not recorded yet.
+    AfterSend,
     /// A source's records are appended with their progress.
     AfterSourceAppend,
 }
 
 impl CrashPoint {
     /// Every point, in the order of the loop.
-    pub const ALL: [CrashPoint; 9] = [
+    pub const ALL: [CrashPoint; 10] = [
         CrashPoint::AfterSourceAppend,
         CrashPoint::AfterRead,
         CrashPoint::AfterApply,
@@ -44,6 +46,7 @@ impl CrashPoint {
         CrashPoint::AfterMerge,
         CrashPoint::AfterExport,
         CrashPoint::AfterTick,
+        CrashPoint::AfterSend,
     ];
 }
 

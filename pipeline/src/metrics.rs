@@ -60,6 +60,10 @@ metrics! {
     JobAccepted => "job.accepted.records", Counter, "Records accepted.";
     JobRejected => "job.rejected.records", Counter, "Records rejected with a row of their own.";
     JobSettled => "job.settled.records", Counter, "Stored records that got their final state.";
+    MailSent => "mail.sent.mails", Counter, "Mails that the mailer took.";
+    MailSkipped => "mail.skipped.mails", Counter, "Mails that nobody wants: no confirmed address, unsubscribed, or bounced before.";
+    MailRetried => "mail.retried.mails", Counter, "Mails that were put off for another attempt.";
+    MailFailed => "mail.failed.mails", Counter, "Mails given up: refused, bounced, or tried too often.";
     JobSettlements => "job.settlements.records", Counter, "Settlements finished: all records of one are settled.";
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::DecodeError;
 use crate::decimal::quote;
 use crate::ids::Address;
+use crate::mail::MailPreferences;
 use crate::money::Money;
 use crate::row::Row;
 use crate::text::{MAX_NAME_BYTES, check_optional};
@@ -29,6 +30,9 @@ pub struct UserSpec {
     /// Status of the identity check, in the checker's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kyc: Option<String>,
+    /// Which mails the person wants; what is absent stays as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail: Option<MailPreferences>,
 }
 
 impl UserSpec {
@@ -36,6 +40,7 @@ impl UserSpec {
         check_optional("user.username", self.username.as_ref(), MAX_NAME_BYTES)?;
         check_optional("user.email", self.email.as_ref(), MAX_NAME_BYTES)?;
         check_optional("user.kyc", self.kyc.as_ref(), MAX_NAME_BYTES)?;
+        self.mail.as_ref().map_or(Ok(()), MailPreferences::check)?;
         match &self.email {
             Some(email) if !is_email(email) => {
                 let problem = format!("{} is not an address; write name@domain", quote(email));
@@ -75,6 +80,10 @@ pub struct UserRow {
     /// What the account's bets add up to.
     #[n(5)]
     pub profile: Profile,
+    /// Which mails the person wants.
+    #[n(6)]
+    #[cbor(default)]
+    pub mail: MailPreferences,
 }
 
 /// The running sums of an account's bets.
@@ -123,7 +132,15 @@ pub struct Profile {
 impl UserRow {
     /// The row of an account that nothing is known of but its address.
     pub fn new(address: Address) -> UserRow {
-        UserRow { address, username: None, email: None, email_confirmed: false, kyc: None, profile: Profile::default() }
+        UserRow {
+            address,
+            username: None,
+            email: None,
+            email_confirmed: false,
+            kyc: None,
+            profile: Profile::default(),
+            mail: MailPreferences::default(),
+        }
     }
 }
 

@@ -31,7 +31,7 @@ async fn run(dir: Option<&std::path::Path>, speed: Speed, faults: Faults) -> Res
         let market = betfair::Replay::new(betfair::open(&files.market)?);
         Ok(merge(incidents::Replay::new(incidents::open(&files.incidents)?), market))
     };
-    let outcome = replay(&node, open, source, speed, &Interrupt::default(), &mut |_| {}).await?;
+    let outcome = replay(&node, None, open, source, speed, &Interrupt::default(), &mut |_| {}).await?;
     Ok((node, outcome))
 }
 
@@ -144,6 +144,6 @@ async fn another_market_is_refused_where_later_records_are() {
     std::fs::write(&market, text.lines().take(100).collect::<Vec<_>>().join("\n") + "\n").unwrap();
     let source = fingerprint([market.as_path()]).unwrap();
     let open = || Ok::<_, SourceError>(betfair::Replay::new(betfair::open(&market)?));
-    let refused = replay(&node, open, source, Speed::Max, &Interrupt::default(), &mut |_| {}).await;
+    let refused = replay(&node, None, open, source, Speed::Max, &Interrupt::default(), &mut |_| {}).await;
     assert!(matches!(refused, Err(ReplayError::Refused(_))), "{refused:?}");
 }

@@ -5,11 +5,17 @@ use crate::config::settings::suggestion;
 
 /// Jobs by name. `bets` and `settle` are parts of one loop, which keeps their order; asking for
 /// either runs both.
-const JOBS: [(&str, &str); 3] = [
+const JOBS: [(&str, &str); 4] = [
     ("betting", "settle and bets in one order: profiles, windows, questions"),
     ("bets", "part of betting"),
     ("settle", "part of betting"),
+    ("notify", "mails about status changes; runs beside betting"),
 ];
+
+/// Whether mails are sent: where nobody chose, or where they are among what was chosen.
+pub fn with_mail(names: &[String]) -> bool {
+    names.is_empty() || names.iter().any(|name| name == "notify")
+}
 
 /// Checks that every name is a job's.
 pub fn check(names: &[String]) -> Result<(), Failure> {

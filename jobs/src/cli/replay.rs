@@ -75,7 +75,16 @@ impl Betfair {
         let interrupt = interrupt_on_signals()?;
         let bar = bar(context);
         let mut watch = |progress: Progress| show(&bar, progress);
-        let outcome = replay::replay(&node, || self.events(), fingerprint, self.speed, &interrupt, &mut watch).await;
+        let outcome = replay::replay(
+            &node,
+            context.config.mail.as_ref(),
+            || self.events(),
+            fingerprint,
+            self.speed,
+            &interrupt,
+            &mut watch,
+        )
+        .await;
         bar.finish_and_clear();
         server.stop().await;
         let outcome = outcome?;

@@ -36,7 +36,7 @@ stops at once. Nothing that was acknowledged is lost either way: the next start 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Run {
-    /// Jobs to run: betting, or its parts bets and settle [default: all]
+    /// Jobs to run: betting (or its parts bets and settle), notify [default: all]
     #[arg(value_name = "JOB")]
     jobs: Vec<String>,
     /// Apply all that the log holds, close what is final, and exit
@@ -60,7 +60,10 @@ impl Run {
         let node = self.open(context).await?;
         let server = Server::start(node.clone(), "run", Mode::Live)?;
         banner(context, &node, self.ephemeral);
-        let mut running = node.start(self.drain);
+        let mut running = match &context.config.mail {
+            Some(mail) if jobs::with_mail(&self.jobs) => node.start_all(self.drain, mail)?,
+            _ => node.start(self.drain),
+        };
         let trimming = tokio::spawn(retention::keep(node.clone(), context.config.retention_ms));
         let outcome = watch(context, &node, &mut running, &mut signals, server).await;
         trimming.abort();

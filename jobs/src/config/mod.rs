@@ -17,6 +17,9 @@ use std::path::PathBuf;
 use pipeline::adapters::embedded::Durability;
 
 use crate::node::NodeOptions;
+use crate::notify::letter::Sender;
+use crate::notify::letter::unsubscribe::MIN_SECRET_BYTES;
+use crate::notify::{MailOptions, MailServer};
 use duration::parse_millis;
 
 pub use layers::{Layers, Origin, Resolved};
@@ -92,6 +95,8 @@ pub struct Config {
     pub challenge_ms: i64,
     /// How long an emergency answer waits after the second operator, in milliseconds.
     pub emergency_delay_ms: i64,
+    /// How mails are written and sent; nothing where none are.
+    pub mail: Option<MailOptions>,
     /// How long a stop may take, in milliseconds.
     pub drain_timeout_ms: i64,
     /// Records of a batch, at most.
@@ -118,6 +123,7 @@ impl Config {
             parquet: values.parse("windows.parquet", boolean)?,
             challenge_ms: values.parse("settle.challenge", parse_millis)?,
             emergency_delay_ms: values.parse("settle.emergency_delay", parse_millis)?,
+            mail: mail(&values)?,
             drain_timeout_ms: values.parse("run.drain_timeout", parse_millis)?,
             batch_records: values.parse("engine.batch_records", |text| number(text, 1, 1_000_000))?,
             resolved: resolved.clone(),
@@ -184,6 +190,38 @@ impl Values<'_> {
     fn wrong(&self, key: &'static str, problem: String) -> ConfigError {
         let place = self.find(key).map_or_else(String::new, |resolved| resolved.origin.to_string());
         ConfigError::Value { place, key, value: self.text(key).to_owned(), problem }
+    }
+}
+
+/// The settings of mails. Each text is checked where it stands, so that an error names it.
+fn mail(values: &Values) -> Result<Option<MailOptions>, ConfigError> {
+    let Some(server) = values.parse("mail.server", mail_server)? else { return Ok(None) };
+    let currency = values.text("mail.currency").to_owned();
+    let new = |from: &str| Sender::new(from, PRODUCT, &currency).map_err(|error| error.to_string());
+    let mut sender = values.parse("mail.from", new)?;
+    let (base, secret) = (values.text("mail.link_base"), values.text("mail.link_secret"));
+    if !base.is_empty() {
+        let linked = sender.with_links(base, secret.as_bytes());
+        let blamed = if secret.len() < MIN_SECRET_BYTES { "mail.link_secret" } else { "mail.link_base" };
+        sender = linked.map_err(|error| values.wrong(blamed, error.to_string()))?;
+    }
+    Ok(Some(MailOptions {
+        server,
+        sender,
+        digest_after: values.parse("mail.digest_after", |text| number(text, 0, 1_000_000))?,
+        rate: values.parse("mail.rate", |text| number(text, 0, 1_000_000))?,
+    }))
+}
+
+/// What the mails call the product.
+const PRODUCT: &str = "Oddsmill";
+
+fn mail_server(text: &str) -> Result<Option<MailServer>, String> {
+    match text {
+        "inbox" => Ok(Some(MailServer::Inbox)),
+        "none" => Ok(None),
+        url if url.starts_with("smtp://") || url.starts_with("smtps://") => Ok(Some(MailServer::Smtp(url.to_owned()))),
+        _ => Err("choose inbox, none, or smtp://USER:PASSWORD@HOST:PORT".into()),
     }
 }
 

@@ -65,6 +65,29 @@ pub const SETTINGS: &[Setting] = &[
         default: "1h",
         help: "How long after a second operator asked for it an emergency answer takes effect.",
     },
+    Setting {
+        key: "mail.server",
+        default: "inbox",
+        help: "Where mails go: inbox (files under the data directory), none, or smtp://USER:PASSWORD@HOST:PORT.",
+    },
+    Setting { key: "mail.from", default: "Oddsmill <bets@oddsmill.example>", help: "Who the mails are from." },
+    Setting { key: "mail.currency", default: "USDC", help: "What stands behind amounts in mails." },
+    Setting {
+        key: "mail.link_base",
+        default: "",
+        help: "Where links in mails lead, such as https://bets.example.com; without it there are none.",
+    },
+    Setting {
+        key: "mail.link_secret",
+        default: "",
+        help: "What signs the unsubscribe links, 16 bytes or more; keep it, or links of earlier mails stop working.",
+    },
+    Setting {
+        key: "mail.digest_after",
+        default: "20",
+        help: "Mails of one person in an hour that come one by one; the rest of the hour is one digest.",
+    },
+    Setting { key: "mail.rate", default: "0", help: "Mails a second, at most; 0 is no limit." },
     Setting { key: "run.drain_timeout", default: "30s", help: "How long a stop may take to finish what is begun." },
     Setting { key: "engine.batch_records", default: "12288", help: "Records applied and committed together, at most." },
 ];

@@ -54,7 +54,7 @@ fn open(dir: &Path, faults: Faults) -> Node {
 }
 
 async fn run(node: &Node, interrupt: &Interrupt, watch: &mut dyn FnMut(Progress)) -> Result<Outcome, ReplayError> {
-    replay(node, source, Fingerprint(7), Speed::Max, interrupt, watch).await
+    replay(node, None, source, Fingerprint(7), Speed::Max, interrupt, watch).await
 }
 
 /// Every row that people see, in one text: equal texts are equal tables.

@@ -97,11 +97,13 @@ impl Stop {
         *self.sender.borrow()
     }
 
-    fn is_draining(&self) -> bool {
+    /// Whether to stop once everything is applied.
+    pub fn is_draining(&self) -> bool {
         self.drain.load(Ordering::Acquire)
     }
 
-    fn watch(&self) -> watch::Receiver<bool> {
+    /// Wakes up whoever waits when it is told to stop.
+    pub fn watch(&self) -> watch::Receiver<bool> {
         self.sender.subscribe()
     }
 }

@@ -10,6 +10,7 @@ use crate::dead_letter::{DeadLetter, DeadLetterReason, DeadLettered};
 use crate::frame::{Frame, FrameBytes, FrameEncoding};
 use crate::game_event::{GameEvent, GameEventKind};
 use crate::ids::{Address, BetId, ChainQuestionId, EventId, QuestionId, StreamId, TxHash};
+use crate::mail::{DigestChoice, MailPreferences};
 use crate::money::{Money, Total};
 use crate::notification::Notification;
 use crate::odds::Odds;
@@ -163,6 +164,7 @@ pub fn game_events() -> Vec<GameEvent> {
                 email: Some("ann@example.test".into()),
                 email_confirmed: Some(true),
                 kyc: None,
+                mail: Some(MailPreferences { digest: Some(DigestChoice::Never), ..MailPreferences::default() }),
             },
         },
         GameEventKind::Deposit { address: address(), transaction: transaction() },
@@ -322,6 +324,7 @@ pub fn user_row() -> UserRow {
             last_bet_at: Some(at("2022-07-11T14:47:27.332Z")),
             possible: money("29.25"),
         },
+        mail: MailPreferences { time_zone: Some("Europe/Madrid".into()), ..MailPreferences::default() },
     }
 }
 

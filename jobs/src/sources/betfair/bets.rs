@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use schemas::bet::{Bet, MAX_STAKE};
 use schemas::game_event::{GameEvent, GameEventKind};
+use schemas::mail::{DigestChoice, MailPreferences};
 use schemas::money::Money;
 use schemas::odds::Odds;
 use schemas::user::UserSpec;
@@ -101,6 +102,8 @@ fn introduce(number: u32, market_id: &str, moment: Moment, cast: &mut Cast, out:
         email: Some(format!("bettor-{number}@example.test")),
         email_confirmed: Some(true),
         kyc: None,
+        // Nobody's mailbox is spared: a replay writes one mail for each change, however many.
+        mail: Some(MailPreferences { digest: Some(DigestChoice::Never), ..MailPreferences::default() }),
     };
     let key = address.to_string();
     let id = identity::event("account_upserted", market_id, &key, moment.published);

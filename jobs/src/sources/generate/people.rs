@@ -172,6 +172,7 @@ impl People {
             email_confirmed: email.is_some().then_some(true),
             email,
             kyc: None,
+            mail: None,
         }
     }
 }

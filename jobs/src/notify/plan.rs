@@ -1,0 +1,113 @@
+//! Planning: what of the due entries goes out now, and what is done with without a mail.
+
+use pipeline::metrics::Metric;
+use pipeline::record::Position;
+use pipeline::tables::Commit;
+use schemas::ids::{Address, NotificationId};
+use schemas::outbox::{OutboxRow, OutboxState};
+use schemas::row::Row;
+
+use super::choose::{Choice, Reader, choose, one_more, unreachable};
+use super::due::{self, Due, Entry};
+use super::sender::{DIGEST_ITEMS, Facts, Outgoing, Sender};
+
+impl Sender {
+    /// Decides about each entry. What is not sent is done with here; the rest comes back.
+    pub(super) fn plan(&self, entries: Vec<Entry>, facts: &mut Facts, commit: &mut Commit) -> Vec<Outgoing> {
+        let mut outgoing = Vec::new();
+        for entry in entries {
+            match entry.due {
+                Due::Mail(id) => {
+                    let Some(row) = facts.rows.get(&id).filter(|row| row.state == OutboxState::Pending).cloned() else {
+                        // Recorded before the entry was removed; only its removal is left.
+                        commit.remove(due::TABLE, entry.key);
+                        continue;
+                    };
+                    outgoing.extend(self.plan_mail(row, entry, facts, commit));
+                }
+                Due::Digest(address) => outgoing.extend(self.plan_digest(address, entry, facts, commit)),
+            }
+        }
+        outgoing
+    }
+
+    fn plan_mail(&self, row: OutboxRow, entry: Entry, facts: &mut Facts, commit: &mut Commit) -> Option<Outgoing> {
+        let told = &row.notification;
+        let address = told.address;
+        let hour = facts.hours.get(&address).copied().unwrap_or_default();
+        let user = facts.users.get(&address);
+        let suppressed = user.and_then(|user| user.email.as_ref()).is_some_and(|e| facts.suppressed.contains_key(e));
+        match choose(told, Reader { user, suppressed, hour }, self.options.digest_after) {
+            Choice::Skip(why) => {
+                self.skip(row, why, commit);
+                commit.remove(due::TABLE, entry.key);
+                None
+            }
+            Choice::Digest(until) => {
+                let id = told.notification_id;
+                commit.put(due::DIGESTS, due::digest_key(address, until, id), Vec::new());
+                let (key, value) = Due::Digest(address).entry(until, Position::START);
+                commit.put(due::TABLE, key, value);
+                commit.remove(due::TABLE, entry.key);
+                put(OutboxRow { digest: Some(until), ..row }, commit);
+                None
+            }
+            Choice::Send => {
+                // Counted with the first attempt only.
+                if row.attempts == 0 {
+                    facts.hours.insert(address, one_more(hour, told));
+                }
+                let email = user.and_then(|user| user.email.clone())?;
+                Some(Outgoing { rows: vec![row], email, entry, digest: false })
+            }
+        }
+    }
+
+    fn plan_digest(&self, address: Address, entry: Entry, facts: &Facts, commit: &mut Commit) -> Option<Outgoing> {
+        let items = facts.digests.get(&entry.key).map(Vec::as_slice).unwrap_or_default();
+        let rows = items.iter().take(DIGEST_ITEMS).filter_map(|id| facts.rows.get(id)).cloned();
+        let rows: Vec<_> = rows.filter(|row| row.state == OutboxState::Pending).collect();
+        let user = facts.users.get(&address);
+        let suppressed = user.and_then(|user| user.email.as_ref()).is_some_and(|e| facts.suppressed.contains_key(e));
+        let reason = user.map_or(Some("the account is not known"), |user| unreachable(user, suppressed));
+        let email = user.and_then(|user| user.email.clone()).filter(|_| reason.is_none());
+        match (email, rows.is_empty()) {
+            (Some(email), false) => Some(Outgoing { rows, email, entry, digest: true }),
+            (_, _) => {
+                let more = items.len() > DIGEST_ITEMS;
+                self.forget_digest(address, &entry, &items[..items.len().min(DIGEST_ITEMS)], more, commit);
+                for row in rows {
+                    self.skip(row, reason.unwrap_or("the account is not known"), commit);
+                }
+                None
+            }
+        }
+    }
+
+    fn skip(&self, row: OutboxRow, why: &str, commit: &mut Commit) {
+        self.metrics.add(Metric::MailSkipped, 1);
+        put(OutboxRow { state: OutboxState::Skipped, last_error: Some(why.to_owned()), ..row }, commit);
+    }
+
+    /// Removes what a digest letter told of, and the entry where that was all.
+    pub(super) fn forget_digest(
+        &self,
+        address: Address,
+        entry: &Entry,
+        items: &[NotificationId],
+        more: bool,
+        commit: &mut Commit,
+    ) {
+        for id in items {
+            commit.remove(due::DIGESTS, due::digest_key(address, entry.at, *id));
+        }
+        if !more {
+            commit.remove(due::TABLE, entry.key.clone());
+        }
+    }
+}
+
+/// Writes a row of the outbox.
+pub(super) fn put(row: OutboxRow, commit: &mut Commit) {
+    commit.put(OutboxRow::TABLE, row.notification.notification_id.as_bytes().to_vec(), row.to_bytes());
+}

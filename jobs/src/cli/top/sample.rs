@@ -94,8 +94,11 @@ fn outcome(name: &str, start: u64, seed: u64, stake: i128) -> Outcome {
     }
 }
 
+/// A question, its state, and name, first odds and stake of each outcome.
+type Made = (&'static str, &'static str, &'static [(&'static str, u64, i128)]);
+
 fn markets() -> Vec<Market> {
-    const MARKETS: [(&str, &str, &[(&str, u64, i128)]); 8] = [
+    const MARKETS: [Made; 8] = [
         (
             "Who wins England v India, 3rd ODI at Old Trafford?",
             "open",
@@ -130,7 +133,7 @@ fn markets() -> Vec<Market> {
         ("Total goals over 2.5", "proposed", &[("Over", 1_900_000, 9_870), ("Under", 1_980_000, 9_100)]),
         ("Is there a super over?", "flagged", &[("Yes", 110_000_000, 210), ("No", 1_020_000, 8_800)]),
     ];
-    let market = |(number, (question, state, outcomes)): (u64, &(&str, &str, &[(&str, u64, i128)]))| {
+    let market = |(number, (question, state, outcomes)): (u64, &Made)| {
         let outcomes: Vec<Outcome> = (0..)
             .zip(*outcomes)
             .map(|(place, (name, start, stake))| outcome(name, *start, 7 * number + place + 1, *stake))

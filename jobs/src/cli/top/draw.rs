@@ -39,7 +39,7 @@ pub fn draw(canvas: &mut Canvas<'_>, snapshot: Option<&Snapshot>, view: &View) {
 fn header(canvas: &mut Canvas<'_>, snapshot: &Snapshot, view: &View) {
     let look = canvas.look;
     let mut column = canvas.put(0, 1, 20, "oddsmill", look.accent().patch(look.strong())) + 3;
-    let time = snapshot.pipeline_time.map_or_else(|| "no record yet".to_owned(), |at| format!("{} UTC", clock(at)));
+    let time = snapshot.pipeline_time.map_or_else(|| "nothing read yet".to_owned(), |at| format!("{} UTC", clock(at)));
     column = canvas.put(0, column, 20, &time, look.strong()) + 3;
     column = canvas.put(0, column, 20, &format!("up {}", span(snapshot.up_ms)), look.faint()) + 3;
     let lag = format!("lag {}", span(snapshot.lag_ms.try_into().unwrap_or(i64::MAX)));

@@ -27,12 +27,19 @@ const COLUMNS: &str =
 /// An outcome's place: its question and its index.
 type Place = (String, u16);
 
+/// An outcome's odds in one window.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    first: Odds,
+    last: Odds,
+}
+
 /// The markets shown.
 #[derive(Debug, Default)]
 pub struct Markets {
     chosen: Vec<Known>,
-    /// Last odds by the start of their window, of the chosen markets.
-    windows: BTreeMap<Place, BTreeMap<i64, Odds>>,
+    /// By the start of the window, of the chosen markets.
+    windows: BTreeMap<Place, BTreeMap<i64, Window>>,
     /// Markets whose earlier windows have been read.
     read: BTreeSet<String>,
     /// Odds in the snapshot before.
@@ -117,9 +124,9 @@ impl Markets {
 
     /// Reads the chosen markets' rows and windows again, as of a pipeline's time.
     ///
-    /// Costs eight reads by key, and the windows asked for: two once all markets have their
-    /// history, thirty before. A closed window is one stored value with the rows of all markets;
-    /// open ones are made from their partials.
+    /// Costs eight reads by key and the newest windows; once for each new market, thirty windows
+    /// more. A closed window is one stored value with the rows of all markets; open ones are made
+    /// from their partials.
     pub async fn refresh(&mut self, access: &Access, now: Timestamp) -> Result<()> {
         if self.chosen.is_empty() {
             return Ok(());
@@ -132,39 +139,40 @@ impl Markets {
                 *market = fresh;
             }
         }
-        let from = self.from(now);
-        let batches = ask(
-            access,
-            &format!(
-                "SELECT question_uuid, outcome_index, window_start, last_odds FROM odds_windows \
-                 WHERE window_name = '{NAME}' AND window_start >= '{from}' AND question_uuid IN ({ids})"
-            ),
-        )
-        .await?;
-        for row in rows(&batches) {
-            let place = (row.text("question_uuid")?, row.small("outcome_index")?);
-            if let (Some(start), Some(odds)) = (row.time("window_start")?, row.odds("last_odds")?) {
-                self.windows.entry(place).or_default().insert(start.millis(), odds);
+        for market in self.chosen.clone() {
+            if self.read.insert(market.question_uuid.clone()) {
+                // One that is over ended before the pipeline's time, by days perhaps.
+                let to = market.ends.min(now);
+                let from = to.saturating_add(-LENGTH_MS * (HISTORY_WINDOWS as i64 + OPEN_WINDOWS));
+                let id = keys(std::iter::once(market.question_uuid.as_str()));
+                self.read_windows(access, &id, &format!("window_start >= '{from}' AND window_start <= '{to}'")).await?;
             }
         }
-        self.read.extend(self.chosen.iter().map(|market| market.question_uuid.clone()));
+        let newest = self.newest().unwrap_or_else(|| now.millis());
+        let from = Timestamp::from_millis_clamped(newest).saturating_add(-LENGTH_MS * OPEN_WINDOWS);
+        self.read_windows(access, &ids, &format!("window_start >= '{from}'")).await?;
         self.forget();
         Ok(())
     }
 
-    /// The start of the first window to read.
-    fn from(&self, now: Timestamp) -> Timestamp {
-        let newest =
-            self.windows.values().filter_map(|windows| windows.last_key_value()).map(|(start, _)| *start).max();
-        let length = |windows: i64| -LENGTH_MS * windows;
-        match newest {
-            Some(newest) if !self.is_new() => Timestamp::from_millis_clamped(newest + length(OPEN_WINDOWS)),
-            // The end of a market that is over lies before the pipeline's time, by days perhaps.
-            _ => {
-                let ends = self.chosen.iter().map(|market| market.ends.min(now)).max().unwrap_or(now);
-                ends.saturating_add(length(HISTORY_WINDOWS as i64 + OPEN_WINDOWS))
+    async fn read_windows(&mut self, access: &Access, ids: &str, starts: &str) -> Result<()> {
+        let query = format!(
+            "SELECT question_uuid, outcome_index, window_start, first_odds, last_odds FROM odds_windows \
+             WHERE window_name = '{NAME}' AND {starts} AND question_uuid IN ({ids})"
+        );
+        for row in rows(&ask(access, &query).await?) {
+            let place = (row.text("question_uuid")?, row.small("outcome_index")?);
+            let odds = row.odds("first_odds")?.zip(row.odds("last_odds")?);
+            if let Some((start, (first, last))) = row.time("window_start")?.zip(odds) {
+                self.windows.entry(place).or_default().insert(start.millis(), Window { first, last });
             }
         }
+        Ok(())
+    }
+
+    /// The start of the newest window of any chosen market.
+    fn newest(&self) -> Option<i64> {
+        self.windows.values().filter_map(|windows| windows.last_key_value()).map(|(start, _)| *start).max()
     }
 
     fn forget(&mut self) {
@@ -177,13 +185,12 @@ impl Markets {
 
     /// The markets as they stand; what they show is compared with at the next call.
     pub fn show(&mut self) -> Vec<Market> {
-        let starts = |windows: &BTreeMap<i64, Odds>| windows.last_key_value().map(|(start, _)| *start);
-        let newest = self.windows.values().filter_map(starts).max();
+        let newest = self.newest();
         let markets: Vec<Market> = self.chosen.iter().map(|market| self.market(market, newest)).collect();
         self.before = self
             .windows
             .iter()
-            .filter_map(|(place, windows)| Some((place.clone(), *windows.last_key_value()?.1)))
+            .filter_map(|(place, windows)| Some((place.clone(), windows.last_key_value()?.1.last)))
             .collect();
         markets
     }
@@ -196,9 +203,12 @@ impl Markets {
         let own =
             windows.iter().flatten().filter_map(|windows| windows.last_key_value()).map(|(start, _)| *start).max();
         let end = if market.is_open() { newest } else { own };
+        let last =
+            |index: usize| windows[index].and_then(|windows| windows.last_key_value()).map(|(_, window)| *window);
         let outcome = |(index, (name, place)): (usize, (&String, Place))| Outcome {
             name: name.clone(),
-            odds: windows[index].and_then(|windows| windows.last_key_value()).map(|(_, odds)| *odds),
+            odds: last(index).map(|window| window.last),
+            opened_at: last(index).map(|window| window.first),
             odds_before: self.before.get(&place).copied(),
             history: history(windows[index], end),
             bets: market.bets.get(index).copied().unwrap_or(0),
@@ -216,8 +226,8 @@ impl Markets {
 }
 
 /// The windows that end with the one that starts at `end`, oldest first.
-fn history(windows: Option<&BTreeMap<i64, Odds>>, end: Option<i64>) -> Vec<Option<Odds>> {
+fn history(windows: Option<&BTreeMap<i64, Window>>, end: Option<i64>) -> Vec<Option<Odds>> {
     let (Some(windows), Some(end)) = (windows, end) else { return vec![None; HISTORY_WINDOWS] };
     let start = |back: usize| end - LENGTH_MS * back as i64;
-    (0..HISTORY_WINDOWS).rev().map(|back| windows.get(&start(back)).copied()).collect()
+    (0..HISTORY_WINDOWS).rev().map(|back| windows.get(&start(back)).map(|window| window.last)).collect()
 }

@@ -90,6 +90,8 @@ pub struct Outcome {
     pub odds: Option<Odds>,
     /// The same in the snapshot before: what has just moved stands out.
     pub odds_before: Option<Odds>,
+    /// Odds of the first bet of the newest window.
+    pub opened_at: Option<Odds>,
     /// Last odds of each of the latest windows, oldest first, nothing where a window had no bet.
     pub history: Vec<Option<Odds>>,
     /// Accepted bets.
@@ -100,11 +102,11 @@ pub struct Outcome {
 
 impl Outcome {
     /// By how much the odds differ from those of the window before, in millionths. Windows without
-    /// a bet are passed over.
+    /// a bet are passed over; in the first window of all, the first bet's odds are what was before.
     pub fn moved(&self) -> i64 {
         let Some(now) = self.odds else { return 0 };
         let earlier = self.history.split_last().map_or(&[][..], |(_, earlier)| earlier);
-        let before = earlier.iter().rev().find_map(|odds| *odds).unwrap_or(now);
+        let before = earlier.iter().rev().find_map(|odds| *odds).or(self.opened_at).unwrap_or(now);
         now.micros().cast_signed() - before.micros().cast_signed()
     }
 
@@ -175,4 +177,30 @@ pub struct DeadLetter {
     pub reason: String,
     /// Why, in a sentence.
     pub detail: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moves_are_from_the_window_before() {
+        let odds = |hundredths: u64| Odds::from_micros(hundredths * 10_000);
+        let moved = |opened, history: &[Option<Odds>]| {
+            let of = Outcome {
+                name: String::new(),
+                odds: odds(185),
+                odds_before: None,
+                opened_at: opened,
+                history: history.to_vec(),
+                bets: 0,
+                stake: Total::ZERO,
+            };
+            of.moved() / 10_000
+        };
+        assert_eq!(moved(odds(200), &[odds(170), odds(180), odds(185)]), 5);
+        assert_eq!(moved(odds(200), &[odds(190), None, odds(185)]), -5);
+        assert_eq!(moved(odds(200), &[None, None, odds(185)]), -15);
+        assert_eq!(moved(None, &[None, odds(185)]), 0);
+    }
 }

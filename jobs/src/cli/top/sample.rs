@@ -88,6 +88,7 @@ fn outcome(name: &str, start: u64, seed: u64, stake: i128) -> Outcome {
         name: name.to_owned(),
         odds,
         odds_before,
+        opened_at: Odds::from_micros(start),
         history,
         bets: u64::try_from(stake / 12).unwrap_or(0),
         stake: total(stake),
@@ -143,10 +144,7 @@ fn markets() -> Vec<Market> {
             question: (*question).to_owned(),
             state: (*state).to_owned(),
             bets: outcomes.iter().map(|outcome| outcome.bets).sum(),
-            stake: outcomes
-                .iter()
-                .filter_map(|o| Some(o.stake))
-                .fold(Total::ZERO, |a, b| a.checked_add(b).unwrap_or(a)),
+            stake: outcomes.iter().map(|outcome| outcome.stake).fold(Total::ZERO, |a, b| a.checked_add(b).unwrap_or(a)),
             outcomes,
         }
     };

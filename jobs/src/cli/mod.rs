@@ -22,6 +22,7 @@ mod signals;
 mod sql;
 mod summary;
 mod tap;
+mod top;
 mod validate;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -98,6 +99,7 @@ enum Verb {
     Generate(generate::Generate),
     Produce(produce::Produce),
     Tap(tap::Tap),
+    Top(top::Top),
     Sql(sql::Sql),
     Dlq(dlq::Dlq),
     Validate(validate::Validate),
@@ -169,6 +171,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Generate(verb) => verb.run(&context()?).await,
         Verb::Produce(verb) => verb.run(&context()?).await,
         Verb::Tap(verb) => verb.run(&context()?).await,
+        Verb::Top(verb) => verb.run(&context()?).await,
         Verb::Sql(verb) => verb.run(&context()?).await,
         Verb::Dlq(verb) => verb.run(&context()?).await,
         Verb::Validate(verb) => verb.run(&context()?).await,

@@ -37,8 +37,8 @@ pub use pace::Speed;
 
 /// Records of a chunk; all records of one millisecond are in one chunk.
 const CHUNK: usize = 2_000;
-/// How long after the last window's finality the clock stops.
-const AFTERWARDS_MS: i64 = 60_000;
+/// How long after the last window's finality the clock stops: at no moment that a timer is due.
+const AFTERWARDS_MS: i64 = 60_007;
 /// How often a waiting replay looks whether it is interrupted and says how far it is.
 const LOOK: Duration = Duration::from_millis(100);
 

@@ -7,9 +7,12 @@ use std::time::Duration;
 
 use pipeline::engine::checkpoint;
 use pipeline::{Arrival, Result};
+use schemas::codec::Event;
+use schemas::notification::Notification;
 
 use crate::betting;
 use crate::node::Node;
+use crate::notify::fold;
 
 /// How often old blocks are looked for.
 const EVERY: Duration = Duration::from_secs(60);
@@ -26,7 +29,12 @@ pub async fn keep(node: Node, retention_ms: i64) {
 }
 
 async fn trim(node: &Node, retention_ms: i64) -> Result<()> {
-    let progress = checkpoint::load(&node.ports().tables, betting::LOOP).await?;
+    let tables = node.ports().tables;
+    let mut progress = checkpoint::load(&tables, betting::LOOP).await?;
+    // Where no mails are sent nobody reads the notifications.
+    let told = checkpoint::load(&tables, fold::LOOP).await?;
+    let mails = !told.shards.is_empty();
+    progress.shards.extend(told.shards);
     for stream in node.log.streams() {
         let shards = node.log.shards(&stream)?;
         let newest = shards.iter().map(|shard| shard.last_arrival).max().unwrap_or(Arrival::MIN);
@@ -34,7 +42,7 @@ async fn trim(node: &Node, retention_ms: i64) -> Result<()> {
         for shard in shards {
             // What no job reads here is kept for its age alone.
             let applied = progress.shards.get(&(stream.clone(), shard.id)).map(|checkpoint| checkpoint.position);
-            let consumed = if reads(&stream) { applied.unwrap_or_default() } else { shard.last };
+            let consumed = if reads(&stream, mails) { applied.unwrap_or_default() } else { shard.last };
             let removed = node.log.trim(&stream, shard.id, before, consumed)?;
             if removed > 0 {
                 tracing::info!(%stream, shard = %shard.id, blocks = removed, "old records removed");
@@ -44,7 +52,7 @@ async fn trim(node: &Node, retention_ms: i64) -> Result<()> {
     Ok(())
 }
 
-/// Whether the main job reads a stream.
-fn reads(stream: &str) -> bool {
-    matches!(stream, "bets" | "game-events")
+/// Whether a job reads a stream.
+fn reads(stream: &str, mails: bool) -> bool {
+    matches!(stream, "bets" | "game-events") || (mails && stream == Notification::STREAM)
 }

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use pipeline::engine::{self, LoopOptions, Stop};
+use pipeline::engine::{self, LoopOptions, Ports, Stop};
+use pipeline::metrics::Metrics;
 use pipeline::{Error, Result};
 use tokio::task::JoinHandle;
 
@@ -43,6 +44,8 @@ pub async fn run(node: Node, betting: Betting, options: LoopOptions, sender: Opt
     let Some(sender) = sender else { return betting.await };
     let mut betting = Job { stop: stop.clone(), task: tokio::spawn(betting) };
     let told = Stop::default();
+    // Its counters would be taken for the main job's.
+    let ports = Ports { metrics: Metrics::default(), ..ports };
     let fold = engine::run(Arc::new(Notify::default()), ports, LoopOptions::new(fold::LOOP), told.clone());
     let mut fold = Job { stop: told, task: tokio::spawn(fold) };
     let sent = Stop::default();
@@ -58,7 +61,11 @@ pub async fn run(node: Node, betting: Betting, options: LoopOptions, sender: Opt
     let mut outcome = first;
     for (number, job) in [betting, fold, sender].into_iter().enumerate() {
         if number != over {
-            outcome = outcome.and(job.end(drain).await);
+            outcome = match (outcome, job.end(drain).await) {
+                // What fails after a crash fails because of it.
+                (_, crash @ Err(Error::Crashed(_))) => crash,
+                (earlier, later) => earlier.and(later),
+            };
         }
     }
     outcome

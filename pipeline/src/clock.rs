@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A moment of arrival: milliseconds since the Unix epoch, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -38,6 +38,16 @@ pub enum Clock {
     System,
     /// A clock that moves only when told to.
     Manual(Arc<AtomicI64>),
+    /// A clock that runs faster than the machine's.
+    Scaled(Arc<Scale>),
+}
+
+/// From when, and how much faster, a scaled clock runs.
+#[derive(Debug)]
+pub struct Scale {
+    origin: Arrival,
+    since: Instant,
+    speed: u32,
 }
 
 impl Clock {
@@ -46,15 +56,24 @@ impl Clock {
         Clock::Manual(Arc::new(AtomicI64::new(at.0)))
     }
 
+    /// A clock that shows `origin` now and runs `speed` times as fast as the machine's.
+    pub fn scaled(origin: Arrival, speed: u32) -> Clock {
+        Clock::Scaled(Arc::new(Scale { origin, since: instant(), speed: speed.max(1) }))
+    }
+
     /// The current time.
     pub fn now(&self) -> Arrival {
         match self {
             Clock::System => Arrival(system_millis()),
             Clock::Manual(hand) => Arrival(hand.load(Ordering::Acquire)),
+            Clock::Scaled(scale) => {
+                let micros = instant().duration_since(scale.since).as_micros().saturating_mul(scale.speed.into());
+                scale.origin.plus_ms(i64::try_from(micros / 1_000).unwrap_or(i64::MAX))
+            }
         }
     }
 
-    /// Moves a manual clock forward; earlier times and the system clock are left alone.
+    /// Moves a manual clock forward; earlier times and other clocks are left alone.
     pub fn advance_to(&self, at: Arrival) {
         if let Clock::Manual(hand) = self {
             hand.fetch_max(at.0, Ordering::AcqRel);
@@ -67,6 +86,9 @@ impl Clock {
         let ahead = at.0.saturating_sub(self.now().0).max(0);
         match self {
             Clock::System => Duration::from_millis(u64::try_from(ahead).unwrap_or(0)),
+            Clock::Scaled(scale) => {
+                Duration::from_millis(u64::try_from(ahead).unwrap_or(0).div_ceil(u64::from(scale.speed)))
+            }
             Clock::Manual(_) if ahead == 0 => Duration::ZERO,
             Clock::Manual(_) => Duration::from_millis(1),
         }
@@ -77,4 +99,9 @@ impl Clock {
 fn system_millis() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the rim: a scaled clock counts from here")]
+fn instant() -> Instant {
+    Instant::now()
 }

@@ -1,11 +1,13 @@
 //! Feeding a node: lines appended at their own times, the manual clock moved behind them.
 
 use jobs::node::{Node, NodeOptions};
+use jobs::notify::letter::Sender;
+use jobs::notify::{MailOptions, MailServer};
 use jobs::sources::generate::{Bets, Defects, Line, Params};
 use pipeline::fault::{CrashPoint, Faults};
 use pipeline::record::{Append, MAX_RECORD_BYTES};
 use pipeline::tables::{Commit, system};
-use pipeline::{Arrival, Clock, Result};
+use pipeline::{Arrival, Clock, Error, Result};
 use schemas::time::Timestamp;
 
 /// How lines are fed.
@@ -51,7 +53,7 @@ fn endings(questions: &[String], first: i64) -> Vec<Line> {
             format!(r#""type":"outcome_observed","source":"{source}","outcome_index":{outcome},"confidence":"1""#)
         };
         let emergency = |operator: &str| {
-            format!(r#""type":"emergency_answer","operator":"{operator}","payouts":[1,0],"reason":"no feed""#)
+            format!(r#""type":"emergency_answer","operator":"{operator}","payouts":[],"reason":"no feed""#)
         };
         match number % 8 {
             0..=2 => events.extend([(900, seen("feed", number % 2)), (1_800, seen("streamer", number % 2))]),
@@ -111,6 +113,12 @@ fn line(stream: &'static str, key: &str, at: i64, json: String) -> Line {
     Line { stream, at, partition_key: key.to_owned(), bytes: json.into_bytes() }
 }
 
+/// Mails one by one into the node's own inbox.
+fn mail() -> MailOptions {
+    let sender = Sender::new("Oddsmill <bets@example.com>", "Oddsmill", "USDC").expect("an address");
+    MailOptions { server: MailServer::Inbox, sender, digest_after: u32::MAX, rate: 0 }
+}
+
 /// Feeds the rest of the lines and drains: continues where an earlier call was cut off.
 pub async fn feed(options: &NodeOptions, feed: &Feed, faults: Faults) -> Result<Node> {
     let clock = Clock::manual(at(feed.lines.first()));
@@ -118,7 +126,7 @@ pub async fn feed(options: &NodeOptions, feed: &Feed, faults: Faults) -> Result<
     let done = node.tables.get(system::SOURCES, b"test")?;
     let done = done.map_or(0, |bytes| u64::from_be_bytes(bytes.try_into().expect("eight bytes"))) as usize;
     clock.advance_to(node.high_water().await?);
-    let mut running = node.start(false);
+    let mut running = node.start_all(false, &mail())?;
     let mut next = done;
     while next < feed.lines.len() && !running.task.is_finished() {
         let mut end = (next + feed.chunk).min(feed.lines.len());
@@ -134,8 +142,11 @@ pub async fn feed(options: &NodeOptions, feed: &Feed, faults: Faults) -> Result<
         let appended = node.tables.commit(commit).and_then(|()| faults.reach(CrashPoint::AfterSourceAppend));
         if let Err(error) = appended {
             running.stop.now();
-            let _ = running.task.await;
-            return Err(error);
+            // Whatever else fails after a crash fails because of it.
+            return match running.task.await.expect("the jobs do not panic") {
+                Err(crash @ Error::Crashed(_)) => Err(crash),
+                _ => Err(error),
+            };
         }
         next = end;
         clock.advance_to(feed.lines.get(next).map_or(Arrival::MIN, |line| at(Some(line))));

@@ -40,6 +40,7 @@ pub fn dump(node: &Node) -> Result<String> {
         records(node, stream, &mut out)?;
     }
     files(&node.dir().join("parquet"), &mut out)?;
+    files(&node.dir().join("inbox"), &mut out)?;
     Ok(out)
 }
 

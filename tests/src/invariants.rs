@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jobs::bets::totals::TotalsRow;
-use jobs::node::Node;
+use jobs::node::{INBOX, Node};
 use jobs::settle::result::promised;
+use pipeline::adapters::mail;
 use pipeline::record::Position;
 use schemas::bet_row::{BetRow, BetStatus};
 use schemas::codec::Event;
 use schemas::columns::bet_block::BetBlock;
 use schemas::ids::{Address, QuestionId};
 use schemas::notification::Notification;
+use schemas::outbox::{OutboxRow, OutboxState};
 use schemas::question::QuestionRow;
 use schemas::row::Row;
 use schemas::settlement::{Settlement, SettlementRow};
@@ -185,4 +187,37 @@ pub fn each_change_is_told_once(node: &Node) -> usize {
         bets(node).iter().flat_map(|row| (1..=row.status_version).map(|version| (row.bet.bet_uuid, version))).collect();
     assert!(distinct == expected, "{} changes, {} told", expected.len(), distinct.len());
     told.len()
+}
+
+/// What became of the mails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mails {
+    /// Mails in the inbox.
+    pub sent: usize,
+    /// Notifications that nobody wants a mail about.
+    pub skipped: usize,
+}
+
+/// Every change of a bet's status has one mail in the inbox, or a reason why it has none.
+///
+/// # Panics
+/// Where it has not.
+pub fn each_change_is_mailed_once(node: &Node) -> Mails {
+    let told: BTreeSet<_> = events::<Notification>(node).into_iter().map(|told| told.notification_id).collect();
+    let outbox = rows::<OutboxRow>(node);
+    assert_eq!(outbox.len(), told.len(), "a row of the outbox for each");
+    let inbox = mail::list(&node.dir().join(INBOX), usize::MAX, "").unwrap();
+    let inbox: BTreeSet<_> = inbox.into_iter().map(|entry| entry.id).collect();
+    let users: BTreeMap<_, _> = rows::<UserRow>(node).into_iter().map(|user| (user.address, user)).collect();
+    let mut mails = Mails { sent: 0, skipped: 0 };
+    for row in outbox {
+        let id = row.notification.notification_id;
+        assert!(told.contains(&id));
+        let reachable = users[&row.notification.address].email_confirmed;
+        let expected = if reachable { OutboxState::Sent } else { OutboxState::Skipped };
+        assert_eq!((row.state, inbox.contains(&id.to_string())), (expected, reachable), "{id}");
+        if reachable { mails.sent += 1 } else { mails.skipped += 1 }
+    }
+    assert_eq!(inbox.len(), mails.sent);
+    mails
 }

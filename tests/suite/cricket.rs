@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use jobs::bets::odds;
+use jobs::config::{Config, Layers};
 use jobs::node::{Node, NodeOptions};
+use jobs::notify::MailOptions;
 use jobs::replay::{Interrupt, Outcome, ReplayError, Speed, fingerprint, replay};
 use jobs::sources::betfair::{self, incidents};
 use jobs::sources::{SourceError, merge};
@@ -20,9 +22,18 @@ use schemas::user::UserRow;
 use tests::cricket_reference::{self, Window};
 use tests::dump::{difference, dump};
 use tests::fixture;
-use tests::invariants::{self, each_change_is_told_once, money_is_conserved, rows};
+use tests::invariants::{self, each_change_is_mailed_once, each_change_is_told_once, money_is_conserved, rows};
 
 async fn run(dir: Option<&std::path::Path>, speed: Speed, faults: Faults) -> Result<(Node, Outcome), ReplayError> {
+    run_with(dir, speed, faults, None).await
+}
+
+async fn run_with(
+    dir: Option<&std::path::Path>,
+    speed: Speed,
+    faults: Faults,
+    mail: Option<&MailOptions>,
+) -> Result<(Node, Outcome), ReplayError> {
     let files = fixture::cricket();
     let options = NodeOptions { data_dir: dir.map(Into::into), durability: Durability::Os, ..NodeOptions::default() };
     let node = Node::open_with(options, Clock::manual(Arrival(0)), faults)?;
@@ -31,7 +42,7 @@ async fn run(dir: Option<&std::path::Path>, speed: Speed, faults: Faults) -> Res
         let market = betfair::Replay::new(betfair::open(&files.market)?);
         Ok(merge(incidents::Replay::new(incidents::open(&files.incidents)?), market))
     };
-    let outcome = replay(&node, None, open, source, speed, &Interrupt::default(), &mut |_| {}).await?;
+    let outcome = replay(&node, mail, open, source, speed, &Interrupt::default(), &mut |_| {}).await?;
     Ok((node, outcome))
 }
 
@@ -84,7 +95,8 @@ async fn every_window_agrees_with_the_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_bet_is_settled_as_the_file_says() {
     let reference = cricket_reference::compute(&fixture::cricket().market).unwrap();
-    let (node, _) = run(None, Speed::Max, Faults::none()).await.unwrap();
+    let config = Config::resolve(&Layers::default()).unwrap();
+    let (node, _) = run_with(None, Speed::Max, Faults::none(), config.mail.as_ref()).await.unwrap();
     let books = money_is_conserved(&node);
     assert_eq!((books.staked, books.open, books.returned), (reference.staked, 0, reference.returned));
 
@@ -102,6 +114,9 @@ async fn every_bet_is_settled_as_the_file_says() {
     assert_eq!(profits, reference.returned - reference.staked);
     // Each bet was accepted and won or lost; the winners were paid.
     assert_eq!(each_change_is_told_once(&node) as u64, 2 * reference.bets + reference.won);
+    // One mail for each: everybody in a replay has an address, and wants every mail.
+    let mails = each_change_is_mailed_once(&node);
+    assert_eq!((mails.sent as u64, mails.skipped), (2 * reference.bets + reference.won, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

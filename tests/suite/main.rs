@@ -4,6 +4,7 @@
 mod bad_bets;
 mod cricket;
 mod kill;
+mod mails;
 mod recovery;
 mod seeded_bugs;
 mod settling;

@@ -6,6 +6,7 @@
 mod batch;
 mod completions;
 mod config;
+mod demo;
 mod dlq;
 mod event;
 pub mod exit;
@@ -13,8 +14,10 @@ mod filter;
 mod generate;
 mod jobs;
 mod lines;
+mod mail;
 pub mod output;
 mod produce;
+mod question;
 mod replay;
 mod run;
 mod schema;
@@ -23,6 +26,7 @@ mod sql;
 mod summary;
 mod tap;
 mod top;
+mod trace;
 mod validate;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -49,6 +53,7 @@ Settings come from oddsmill.toml, from variables ODDSMILL_* and from flags, the 
 `oddsmill config` shows each value and where it comes from.
 
 Start here:
+  oddsmill demo                                a match day through every job, live
   oddsmill replay betfair MARKET_FILE          a real market into an empty directory
   oddsmill sql \"SELECT * FROM odds_windows\"    what came of it
   oddsmill run                                 a live pipeline; then, beside it:
@@ -94,6 +99,7 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Demo(demo::Demo),
     Run(run::Run),
     Replay(replay::Replay),
     Generate(generate::Generate),
@@ -101,6 +107,9 @@ enum Verb {
     Tap(tap::Tap),
     Top(top::Top),
     Sql(sql::Sql),
+    Question(question::Question),
+    Mail(mail::Mail),
+    Trace(trace::Trace),
     Dlq(dlq::Dlq),
     Validate(validate::Validate),
     Schema(schema::Schema),
@@ -173,6 +182,10 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Tap(verb) => verb.run(&context()?).await,
         Verb::Top(verb) => verb.run(&context()?).await,
         Verb::Sql(verb) => verb.run(&context()?).await,
+        Verb::Demo(verb) => verb.run(&context()?).await,
+        Verb::Question(verb) => verb.run(&context()?).await,
+        Verb::Mail(verb) => verb.run(&context()?).await,
+        Verb::Trace(verb) => verb.run(&context()?).await,
         Verb::Dlq(verb) => verb.run(&context()?).await,
         Verb::Validate(verb) => verb.run(&context()?).await,
         Verb::Config(verb) => verb.run(&context()?).await,

@@ -96,7 +96,7 @@ pub const SETTINGS: &[Setting] = &[
 pub const ENV_PREFIX: &str = "ODDSMILL_";
 
 /// Variables with the prefix that are no settings: read elsewhere, before the settings are.
-pub const OTHER_VARIABLES: &[&str] = &["ODDSMILL_CONFIG", "ODDSMILL_LOG_LEVEL"];
+pub const OTHER_VARIABLES: &[&str] = &["ODDSMILL_CONFIG", "ODDSMILL_LOG_LEVEL", "ODDSMILL_OPERATOR"];
 
 impl Setting {
     /// The setting with this key.

@@ -79,8 +79,10 @@ impl Sender {
         let mut trouble = 0u32;
         while !stop.is_now() {
             let allowed = rate.take(BATCH).await;
+            // Asked before looking: what came in between is found by the next look.
+            let draining = stop.is_draining();
             match self.step(allowed).await {
-                Ok(0) if stop.is_draining() => return Ok(()),
+                Ok(0) if draining => return Ok(()),
                 Ok(0) => self.sleep(&stop, IDLE).await,
                 Ok(count) => {
                     trouble = 0;
@@ -88,7 +90,7 @@ impl Sender {
                 }
                 Err(Error::Retry(why)) => {
                     trouble += 1;
-                    if stop.is_draining() && trouble >= DRAIN_ATTEMPTS {
+                    if draining && trouble >= DRAIN_ATTEMPTS {
                         return Err(Error::Retry(format!("mails wait: {why}")));
                     }
                     if trouble == 1 {

@@ -218,7 +218,10 @@ impl<J: Job> Reader<J> {
     /// The cursor whose head comes next, and that head's effective arrival.
     fn first(&self, barrier: Arrival) -> Option<(usize, Arrival)> {
         let heads = self.cursors.iter().enumerate().filter_map(|(place, cursor)| {
-            let head = cursor.head().filter(|head| *head < barrier)?.max(self.sent);
+            // A job's records carry its own time, which may be behind what was handed on by now:
+            // such a record is due, whatever the moment it is counted to.
+            let due = cursor.queue.front().is_some_and(|record| record.arrived_at < barrier);
+            let head = cursor.head().filter(|_| due)?.max(self.sent);
             Some((self.order(head, cursor), place, head))
         });
         heads.min_by_key(|(order, ..)| *order).map(|(_, place, head)| (place, head))

@@ -133,6 +133,8 @@ impl<J: Job> Applier<J> {
         self.rows.age();
         let frontier = u64::try_from(batch.frontier.0).unwrap_or(0);
         self.ports.metrics.set(Metric::EngineFrontier, frontier);
+        let lag = self.ports.clock.now().0.saturating_sub(batch.frontier.0);
+        self.ports.metrics.set(Metric::EngineLagMs, u64::try_from(lag).unwrap_or(0));
         Ok(())
     }
 

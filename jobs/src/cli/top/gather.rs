@@ -129,7 +129,8 @@ impl<'a> Gather<'a> {
 
     async fn read_markets(&mut self, moved: Moved, now: Timestamp) -> Result<()> {
         let from = self.clock.now();
-        if self.survey.wants(&moved, from) {
+        // The first markets are shown as soon as there are any.
+        if self.markets.known == 0 || self.survey.wants(&moved, from) {
             self.markets.survey(self.access).await?;
             self.survey.asked(moved, from, self.clock.now());
         }

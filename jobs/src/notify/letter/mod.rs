@@ -22,6 +22,7 @@ mod text;
 
 mod encode;
 mod mime;
+mod read;
 
 pub mod unsubscribe;
 
@@ -31,6 +32,8 @@ mod tests;
 use schemas::notification::Notification;
 use schemas::question::QuestionSpec;
 use schemas::time::Timestamp;
+
+pub use read::readable;
 
 pub use people::{LetterError, Recipient, Sender};
 

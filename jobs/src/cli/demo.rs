@@ -1,0 +1,256 @@
+//! `oddsmill demo`: a match day through every job, alive within seconds, with nothing to set up.
+//!
+//! A generated day (see [`crate::sources::generate`]) is played by a clock that runs faster than the
+//! wall's: a minute a second unless told otherwise, from a little before the evening's peak. The rest
+//! is the product: the log, the jobs, the socket, the mails.
+
+mod player;
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use pipeline::{Arrival, Clock};
+use schemas::time::Timestamp;
+use tokio::time::{sleep, timeout};
+
+use super::Context;
+use super::exit::Failure;
+use super::output::{counted, grouped, stdout};
+use super::signals::Signals;
+use super::top::gather::Gather;
+use super::top::look::Look;
+use super::top::screen::{self, ViewError};
+use super::top::{model::Snapshot, plain};
+use super::trace::cells;
+use crate::config::duration::parse_millis;
+use crate::config::settings::Setting;
+use crate::control::access::open_alone;
+use crate::control::{Access, Mode, Server};
+use crate::node::{Node, Running};
+use crate::sources::generate::{Defects, MatchDay, Params};
+use player::Player;
+
+/// In the data directory of a demo: it may be thrown away.
+const MARKER: &str = "DEMO";
+/// People who bet, and questions of a day.
+const BETTORS: u32 = 5_000;
+const QUESTIONS: u32 = 150;
+/// The minute of the day at which the demo begins: the evening's matches open.
+const FIRST_MINUTE: u32 = 19 * 60;
+const DAY_MS: i64 = 86_400_000;
+
+const EXAMPLES: &str = "\
+Examples:
+  oddsmill demo                           until q or Ctrl-C; a minute of the day takes a second
+  oddsmill demo --for 60s --rate 2000     2,000 bets a second at the evening's peak
+  oddsmill demo --speed 600 --seed 7      another day, ten times as fast
+  oddsmill demo | tee demo.log            lines instead of the live view
+
+It begins in the evening, goes on through the quiet night, and the next day follows with matches of
+its own. The data directory is thrown away by the next demo, so only an empty one or an earlier
+demo's is taken. While it runs, every other command works beside it, in another terminal.
+";
+
+/// Play a match day through every job, with a live view
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Demo {
+    /// End after so long [default: when told to]
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_millis)]
+    lasting: Option<i64>,
+    /// Bets a second at the peak
+    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    rate: u32,
+    /// Another seed is another day
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// So many times as fast as the wall's clock
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    speed: u32,
+}
+
+impl Demo {
+    /// Runs the verb.
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let mut signals = Signals::listen()?;
+        make_way(context).await?;
+        let midnight = today();
+        let origin = Arrival(midnight.millis() + i64::from(FIRST_MINUTE) * 60_000);
+        let clock = Clock::scaled(origin, self.speed);
+        let node = open_alone(&context.config, clock).await?;
+        std::fs::write(node.dir().join(MARKER), "made by oddsmill demo; the next one throws this directory away\n")?;
+        let mut running = match &context.config.mail {
+            Some(mail) => node.start_all(false, mail)?,
+            None => node.start(false),
+        };
+        let server = Server::start(node.clone(), "demo", Mode::Live)?;
+        let day = self.day(midnight)?;
+        let player = tokio::spawn(Player::new(node.clone(), day).run());
+        let outcome = self.watch(context, &node, &mut running, &mut signals).await;
+        player.abort();
+        let drained = drain(context, running, &mut signals).await;
+        server.stop().await;
+        outcome?;
+        drained?;
+        summary(context, &node).await
+    }
+
+    /// A day with so many bets that its peak has the rate asked for.
+    fn day(&self, start: Timestamp) -> Result<MatchDay, Failure> {
+        let defects = Defects { duplicate: 5_000, conflict: 500, late: 5_000, bad: 1_500, ..Defects::default() };
+        let params = |count: u64| Params {
+            count,
+            seed: self.seed,
+            questions: QUESTIONS,
+            bettors: BETTORS,
+            start,
+            defects,
+            ..Params::default()
+        };
+        let usage = |error: crate::sources::generate::ParamsError| Failure::Usage(error.to_string());
+        let probe = MatchDay::new(params(1_000_000)).map_err(usage)?;
+        let peak = (0..24 * 60).map(|minute| probe.bets_in(minute)).max().unwrap_or(1).max(1);
+        // Bets a minute of the day are bets a second at sixty times the speed.
+        let wanted = u64::from(self.rate) * 60 / u64::from(self.speed).max(1);
+        MatchDay::starting_at(params(wanted.max(1) * 1_000_000 / peak), FIRST_MINUTE).map_err(usage)
+    }
+
+    /// Shows what happens until the time is over, a key or a signal ends it, or a job fails.
+    async fn watch(
+        &self,
+        context: &Context,
+        node: &Node,
+        running: &mut Running,
+        signals: &mut Signals,
+    ) -> Result<(), Failure> {
+        let access = Access::Local(Box::new(node.clone()));
+        let mut gather = Gather::new(&access, Clock::System, Clock::System.now());
+        let next = async || gather.next().await;
+        let over = async {
+            let lasting = self.lasting.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
+            tokio::select! {
+                () = sleep(lasting.unwrap_or(Duration::from_secs(u64::from(u32::MAX)))) => {}
+                () = signals.next() => {}
+                () = failed(running) => {}
+            }
+        };
+        let ended = if screen::is_terminal() && std::io::stdin().is_terminal() && !context.quiet {
+            let look = Look::of(|name| std::env::var(name).ok());
+            screen::run(look, Duration::from_millis(500), next, over).await
+        } else {
+            context.remark(format!("a match day in {}; Ctrl-C ends it", node.dir().display()));
+            plain::follow(Duration::from_secs(2), next, over, print_line).await
+        };
+        match ended {
+            Ok(_) => Ok(()),
+            Err(ViewError::Source(error)) => Err(error.into()),
+            Err(ViewError::Io(error)) => Err(error.into()),
+            Err(ViewError::Panicked) => Err(Failure::Failed("the view failed".into())),
+        }
+    }
+}
+
+fn print_line(shown: &Snapshot) -> std::io::Result<bool> {
+    let mut out = stdout();
+    writeln!(out, "{}", plain::line(shown))?;
+    out.flush()?;
+    Ok(true)
+}
+
+/// Waits until the jobs have ended: before they are told to, they only fail.
+async fn failed(running: &Running) {
+    while !running.task.is_finished() {
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Takes an empty directory, or throws away an earlier demo's.
+async fn make_way(context: &Context) -> Result<(), Failure> {
+    let dir = &context.config.data_dir;
+    let Ok(mut entries) = std::fs::read_dir(dir) else { return Ok(()) };
+    if entries.next().is_none() {
+        return Ok(());
+    }
+    if !dir.join(MARKER).is_file() {
+        return Err(Failure::Directory(format!(
+            "data directory {} holds data that is not a demo's; choose another with --data-dir",
+            dir.display()
+        )));
+    }
+    // Whoever works on it is told, and not robbed.
+    drop(open_alone(&context.config, Clock::System).await?);
+    Ok(std::fs::remove_dir_all(dir)?)
+}
+
+/// Midnight of the running day, UTC.
+fn today() -> Timestamp {
+    let now = Clock::System.now().0;
+    Timestamp::from_millis_clamped(now - now.rem_euclid(DAY_MS))
+}
+
+/// Lets the jobs apply what is in the log, within the time limit.
+async fn drain(context: &Context, mut running: Running, signals: &mut Signals) -> Result<(), Failure> {
+    context.remark("stopping: applying what is in the log; once more stops at once");
+    running.stop.when_drained();
+    let limit = Duration::from_millis(u64::try_from(context.config.drain_timeout_ms).unwrap_or(0));
+    tokio::select! {
+        ended = timeout(limit, &mut running.task) => match ended {
+            Ok(Ok(outcome)) => Ok(outcome?),
+            Ok(Err(cause)) => Err(Failure::Failed(format!("the jobs ended unexpectedly: {cause}"))),
+            Err(_) => Err(Failure::Failed("the time limit run.drain_timeout is over; what is left stays in the log".into())),
+        },
+        () = signals.next() => Err(Failure::Interrupted("stopped at once".into())),
+    }
+}
+
+/// What it came to, and what to try next.
+async fn summary(context: &Context, node: &Node) -> Result<(), Failure> {
+    let access = Access::Local(Box::new(node.clone()));
+    let one = async |sql: &str| cells(&access, sql).await.map(|rows| rows.into_iter().next().unwrap_or_default());
+    let first = |row: Vec<String>| row.into_iter().next().unwrap_or_default();
+    let count = |text: String| text.parse::<u64>().unwrap_or(0);
+    let bets = count(first(one("SELECT count(*) FROM bets").await?));
+    let settled =
+        count(first(one("SELECT coalesce(sum(bets_won + bets_lost + bets_void), 0) FROM settlements").await?));
+    let mails = count(first(one("SELECT count(*) FROM outbox WHERE state = 'sent'").await?));
+    let letters = count(first(one("SELECT count(*) FROM dead_letters").await?));
+    let flagged = count(first(one("SELECT count(*) FROM questions WHERE state = 'flagged'").await?));
+    let bet = first(one("SELECT bet_uuid FROM outbox WHERE state = 'sent' AND event = 'bet_won' LIMIT 1").await?);
+    let mut out = stdout();
+    writeln!(
+        out,
+        "{}, {} settled; {} sent; {}",
+        counted(bets, "bet"),
+        grouped(settled),
+        counted(mails, "mail"),
+        counted(letters, "dead letter")
+    )?;
+    if context.quiet {
+        return Ok(out.flush()?);
+    }
+    let dir =
+        elsewhere(&context.config.data_dir).map(|dir| format!(" --data-dir {}", dir.display())).unwrap_or_default();
+    writeln!(out, "\ntry next:")?;
+    writeln!(
+        out,
+        "  oddsmill sql \"SELECT username, bets_placed, profit FROM users ORDER BY profit DESC LIMIT 5\"{dir}"
+    )?;
+    writeln!(out, "  oddsmill tap settlements --limit 3{dir}")?;
+    writeln!(out, "  oddsmill mail list{dir}")?;
+    if !bet.is_empty() {
+        writeln!(out, "  oddsmill mail show {bet}{dir}")?;
+        writeln!(out, "  oddsmill trace {bet}{dir}")?;
+    }
+    let state = if flagged > 0 { " --state flagged" } else { "" };
+    writeln!(out, "  oddsmill question list{state}{dir}")?;
+    writeln!(out, "  oddsmill dlq list{dir}")?;
+    Ok(out.flush()?)
+}
+
+/// The directory, where it is not the one that commands take by themselves.
+fn elsewhere(dir: &Path) -> Option<PathBuf> {
+    let default = Setting::find("data_dir").map(|setting| Path::new(setting.default));
+    (default != Some(dir)).then(|| dir.to_path_buf())
+}

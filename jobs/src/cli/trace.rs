@@ -1,0 +1,105 @@
+//! `oddsmill trace`: everything that ever happened to a bet, in order.
+//!
+//! Streams are read from their beginning and searched for the bet and its question, so what is shown
+//! is what the log still holds (`log.retention`); tables say the rest.
+
+mod story;
+
+use clap::Args;
+use futures::StreamExt;
+use pipeline::record::Position;
+use schemas::ids::BetId;
+use serde_json::Value;
+
+use super::Context;
+use super::exit::Failure;
+use super::output::{OutputFormat, print_texts};
+use crate::control::{Access, Missing};
+use story::Story;
+
+/// Data bytes read of one shard at a time.
+const READ_BYTES: usize = 1 << 20;
+
+const EXAMPLES: &str = "\
+Examples:
+  oddsmill trace 0b0a8fd4-7a55-4c5a-9f0e-2f6f1b7a1c01
+  oddsmill trace 0b0a8fd4-7a55-4c5a-9f0e-2f6f1b7a1c01 -o json
+  oddsmill trace $(oddsmill sql -o csv \"SELECT bet_uuid FROM bets LIMIT 1\" | tail -1)
+
+From streams: the bet's records (repeats, conflicts and redrives among them), its question's events,
+the revisions of its odds window, its notifications, its settlement. From tables: the decision, mails,
+acts of operators, dead letters. Sorted by arrival.
+";
+
+/// Tell everything that happened to a bet, with positions and times
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Trace {
+    /// The bet
+    #[arg(value_name = "BET_UUID")]
+    bet: String,
+}
+
+impl Trace {
+    /// Runs the verb.
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let bet = BetId::parse(&self.bet).map_err(|error| Failure::Usage(error.to_string()))?;
+        let access = Access::open(&context.config, Missing::Refuse).await?;
+        let mut story = Story::of(&access, bet).await?;
+        for stream in story.streams() {
+            for shard in access.shards(stream).await? {
+                let mut after = Position::START;
+                loop {
+                    let chunk = access.read(stream, shard.id, after, READ_BYTES).await?;
+                    let Some(last) = chunk.records.last() else { break };
+                    after = last.position;
+                    chunk.records.iter().for_each(|record| story.record(stream, shard.id, record));
+                }
+            }
+        }
+        story.mails(&access).await?;
+        story.acts(&access).await?;
+        let lines = story.tell();
+        if lines.is_empty() {
+            return Err(Failure::Failed(format!(
+                "nothing is known of bet {bet}: neither a row nor a record in the log of {}",
+                context.config.data_dir.display()
+            )));
+        }
+        let rows = lines.into_iter().map(|line| [line.at, line.place, line.what]).collect();
+        print_texts(["at", "where", "what"], rows, context.output.unwrap_or(OutputFormat::Table)).await
+    }
+}
+
+/// A query's rows as JSON objects. For answers of a few rows.
+pub async fn objects(access: &Access, sql: &str) -> Result<Vec<Value>, Failure> {
+    let mut rows = access.sql(sql).await?;
+    let mut bytes = Vec::new();
+    let mut writer = arrow::json::LineDelimitedWriter::new(&mut bytes);
+    while let Some(batch) = rows.batches.next().await {
+        writer.write(&batch?)?;
+    }
+    writer.finish()?;
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).map_err(|error| Failure::Failed(error.to_string()))).collect()
+}
+
+/// A query's rows as texts, in the order of its columns; null is an empty text.
+pub async fn cells(access: &Access, sql: &str) -> Result<Vec<Vec<String>>, Failure> {
+    let mut rows = access.sql(sql).await?;
+    let mut found = Vec::new();
+    let options = arrow::util::display::FormatOptions::default();
+    while let Some(batch) = rows.batches.next().await {
+        let batch = batch?;
+        let columns =
+            batch.columns().iter().map(|column| arrow::util::display::ArrayFormatter::try_new(column, &options));
+        let columns = columns.collect::<Result<Vec<_>, _>>()?;
+        found.extend((0..batch.num_rows()).map(|row| columns.iter().map(|c| c.value(row).to_string()).collect()));
+    }
+    Ok(found)
+}
+
+/// A text as SQL writes it.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

@@ -3,7 +3,8 @@
 //! `cargo run --release -- throughput [--count N] [--runs N]` alternates our node with a consumer
 //! that a team would write instead (SQLite in WAL mode, one transaction a batch), on the same
 //! records, and asserts that both end with the same totals. `latency --rate N` measures from an
-//! append to the visible profile. Medians and ratios are what counts; absolute times are this
+//! append to the visible profile; `settle` settles a million bets on one question, `mails` fills the
+//! local inbox. Medians and ratios are what counts; absolute times are this
 //! machine's.
 #![allow(
     clippy::unwrap_used,
@@ -14,6 +15,7 @@
 
 mod latency;
 mod ours;
+mod settle;
 mod sqlite;
 mod usage;
 
@@ -96,9 +98,11 @@ fn main() {
             let at = options.iter().position(|option| option == "--dir").expect("--dir DIR");
             ours::fill(std::path::Path::new(&options[at + 1]), &work);
         }
+        "settle" => settle::settle(&Work { count: number("--count", 1_000_000), ..work }, number("--runs", 3)),
+        "mails" => settle::mails(number("--count", 100_000), number("--runs", 3)),
         "latency" => latency::run(&work, number("--rate", 50_000), number("--seconds", 20), number("--runs", 3)),
         _ => eprintln!(
-            "usage: throughput [--count N] [--peer N] | latency [--rate N] [--seconds N]\nboth: [--runs N] [--batch N] [--buffer MIB] [--questions N] [--bettors N] [--hours N]"
+            "usage: throughput [--count N] [--peer N] | latency [--rate N] [--seconds N] | settle [--count N] | mails [--count N]\nall: [--runs N] [--batch N] [--buffer MIB] [--questions N] [--bettors N] [--hours N]"
         ),
     }
 }

@@ -78,6 +78,8 @@ async fn node(dir: &Path, people: &[&str], bets: u64, clock: &Clock) -> Node {
         }
     }
     node.tables.commit(commit).unwrap();
+    // Accounts first: in life a notification comes of a bet, long after.
+    node.start(true).task.await.unwrap().unwrap();
     node
 }
 

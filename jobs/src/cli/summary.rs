@@ -11,6 +11,7 @@ use schemas::ids::QuestionId;
 use schemas::money::Total;
 use schemas::question::{QuestionRow, QuestionState};
 use schemas::row::Row;
+use schemas::settlement::SettlementRow;
 use serde_json::{Value, json};
 
 use super::Context;
@@ -32,6 +33,7 @@ struct Market {
     staked: Total,
     windows: i64,
     rejected: i64,
+    settlement: Option<SettlementRow>,
 }
 
 /// Prints the summary of a finished replay.
@@ -41,11 +43,12 @@ pub async fn print(context: &Context, node: &Node, file: &Path, outcome: &Outcom
         markets.extend(market(node, *id).await?);
     }
     let dead = number(node, "SELECT count(*) FROM dead_letters").await?;
+    let mails = number(node, "SELECT count(*) FROM outbox WHERE state = 'sent'").await?;
     if matches!(context.output, Some(OutputFormat::Json | OutputFormat::Jsonl)) {
         let markets: Vec<Value> = markets.iter().map(in_json).collect();
         return print_json(&json!({
             "file": file.display().to_string(), "records": outcome.survey.records, "new_records": outcome.new,
-            "markets": markets, "dead_letters": dead,
+            "markets": markets, "mails_sent": mails, "dead_letters": dead,
         }));
     }
     let mut out = stdout();
@@ -58,6 +61,9 @@ pub async fn print(context: &Context, node: &Node, file: &Path, outcome: &Outcom
     }
     if outcome.survey.questions.len() > SHOWN {
         writeln!(out, "and {} markets more", outcome.survey.questions.len() - SHOWN)?;
+    }
+    if context.config.mail.is_some() {
+        writeln!(out, "mails         {} sent", grouped(mails.unsigned_abs()))?;
     }
     writeln!(out, "dead letters  {dead}")?;
     if !context.quiet {
@@ -73,6 +79,8 @@ async fn market(node: &Node, id: QuestionId) -> Result<Option<Market>, Failure> 
         Some(bytes) => TotalsRow::from_bytes(&bytes).map_err(Error::corrupt)?,
         None => TotalsRow::default(),
     };
+    let settlement = node.tables.get(SettlementRow::TABLE, id.as_bytes())?;
+    let settlement = settlement.map(|bytes| SettlementRow::from_bytes(&bytes).map_err(Error::corrupt)).transpose()?;
     // A sum of i64 micro-units in i128 cannot overflow.
     let staked = totals.stake.iter().map(|stake| i128::from(stake.micros())).sum();
     let windows = format!("SELECT count(DISTINCT window_start) FROM odds_windows WHERE question_uuid = '{id}'");
@@ -84,6 +92,7 @@ async fn market(node: &Node, id: QuestionId) -> Result<Option<Market>, Failure> 
             .ok_or_else(|| Failure::Failed(format!("stakes of question {id} are out of range")))?,
         windows: number(node, &windows).await?,
         rejected: number(node, &rejected).await?,
+        settlement,
     }))
 }
 
@@ -132,6 +141,10 @@ fn in_text(market: &Market, out: &mut impl Write) -> Result<(), Failure> {
         (state, true) => writeln!(out, "answer        none yet ({state})")?,
         (state, false) => writeln!(out, "answer        {} ({state})", answer.join(", "))?,
     }
+    if let Some(done) = &market.settlement {
+        let [won, lost, void] = [done.bets_won, done.bets_lost, done.bets_void].map(grouped);
+        writeln!(out, "settled       {won} won, {lost} lost, {void} void; returned {}", done.returned)?;
+    }
     Ok(())
 }
 
@@ -141,6 +154,10 @@ fn in_json(market: &Market) -> Value {
         "question_uuid": question.spec.question_uuid, "source_id": question.spec.source_id, "question": question.spec.question,
         "bets": market.bets, "rejected": market.rejected, "staked": market.staked.to_string(), "windows": market.windows,
         "closed_at": question.closed_at.map(|at| at.to_rfc3339()), "state": question.state.to_string(), "answer": answer(question),
+        "settlement": market.settlement.as_ref().map(|done| json!({
+            "won": done.bets_won, "lost": done.bets_lost, "void": done.bets_void, "returned": done.returned.to_string(),
+            "settled_at": done.settled_at.map(|at| at.to_rfc3339()),
+        })),
     })
 }
 
@@ -151,7 +168,7 @@ fn next_steps(context: &Context, out: &mut impl Write) -> Result<(), Failure> {
     writeln!(
         out,
         "\ntry next:\n  oddsmill sql \"SELECT window_start, outcome_index, bets, stake, avg_odds FROM odds_windows ORDER BY 1, 2 LIMIT 10\"{dir}\
-         \n  oddsmill sql{dir}\n  oddsmill tap odds --limit 5{dir}"
+         \n  oddsmill sql{dir}\n  oddsmill mail list{dir}\n  oddsmill tap settlements --limit 5{dir}"
     )?;
     Ok(())
 }

@@ -56,13 +56,15 @@ pub async fn shards(access: &Access) -> Result<Vec<Shard>> {
 ///
 /// Costs a look at every mail since then, at all of them the first time.
 pub async fn mails(access: &Access, oldest: Option<Timestamp>) -> Result<Vec<Mail>> {
-    let since = oldest.map(|at| format!("WHERE created_at >= '{at}' ")).unwrap_or_default();
-    let query =
-        format!("SELECT created_at, address, event, state FROM outbox {since}ORDER BY created_at DESC LIMIT {LATEST}");
+    let since = oldest.map(|at| format!("AND created_at >= '{at}' ")).unwrap_or_default();
+    // Those that nobody wants, and those not looked at yet, have no email.
+    let query = format!(
+        "SELECT created_at, email, event, state FROM outbox WHERE email IS NOT NULL {since}ORDER BY created_at DESC LIMIT {LATEST}"
+    );
     let mail = |row: Row<'_>| {
         Ok(Mail {
             at: row.time("created_at")?.ok_or_else(|| Error::corrupt("a mail without a time"))?,
-            to: row.text("address")?,
+            to: row.text("email")?,
             event: row.text("event")?,
             state: row.text("state")?,
         })

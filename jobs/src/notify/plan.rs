@@ -6,10 +6,20 @@ use pipeline::tables::Commit;
 use schemas::ids::{Address, NotificationId};
 use schemas::outbox::{OutboxRow, OutboxState};
 use schemas::row::Row;
+use schemas::user::UserRow;
 
 use super::choose::{Choice, Reader, choose, one_more, unreachable};
 use super::due::{self, Due, Entry};
+use super::letter::Recipient;
 use super::sender::{DIGEST_ITEMS, Facts, Outgoing, Sender};
+
+/// Why an address that an account event may carry can still get no mail.
+const NO_HEADER: &str = "no mail's header can hold this email address";
+
+/// Whether a mail's header can hold the account's address.
+fn can_be_written_to(user: &UserRow) -> bool {
+    user.email.as_ref().is_some_and(|email| Recipient::new(user.address, None, email, None).is_ok())
+}
 
 impl Sender {
     /// Decides about each entry. What is not sent is done with here; the rest comes back.
@@ -52,6 +62,11 @@ impl Sender {
                 put(OutboxRow { digest: Some(until), ..row }, commit);
                 None
             }
+            Choice::Send if !user.is_some_and(can_be_written_to) => {
+                self.skip(row, NO_HEADER, commit);
+                commit.remove(due::TABLE, entry.key);
+                None
+            }
             Choice::Send => {
                 // Counted with the first attempt only.
                 if row.attempts == 0 {
@@ -69,7 +84,9 @@ impl Sender {
         let rows: Vec<_> = rows.filter(|row| row.state == OutboxState::Pending).collect();
         let user = facts.users.get(&address);
         let suppressed = user.and_then(|user| user.email.as_ref()).is_some_and(|e| facts.suppressed.contains_key(e));
-        let reason = user.map_or(Some("the account is not known"), |user| unreachable(user, suppressed));
+        let reason = user.map_or(Some("the account is not known"), |user| {
+            unreachable(user, suppressed).or((!can_be_written_to(user)).then_some(NO_HEADER))
+        });
         let email = user.and_then(|user| user.email.clone()).filter(|_| reason.is_none());
         match (email, rows.is_empty()) {
             (Some(email), false) => Some(Outgoing { rows, email, entry, digest: true }),

@@ -127,7 +127,7 @@ impl Sender {
         let outgoing = self.plan(entries, &mut facts, &mut commit);
         let mails: Vec<Mail> = outgoing.iter().map(|outgoing| self.write(outgoing, &facts)).collect();
         if !mails.is_empty() {
-            let sent = self.mailer.send(&mails).await?;
+            let sent = self.mailer.send(&mails).await.map_err(put_up_with)?;
             self.faults.reach(CrashPoint::AfterSend)?;
             for (outgoing, sent) in outgoing.into_iter().zip(sent) {
                 self.record(outgoing, sent, now, &facts, &mut commit);
@@ -179,5 +179,14 @@ impl Sender {
             }
         }
         Ok(rows)
+    }
+}
+
+/// Whatever is wrong with the mailer, a full disk or a refused login, mails wait until somebody has
+/// mended it; bets do not.
+fn put_up_with(error: Error) -> Error {
+    match error {
+        Error::Fatal(why) => Error::Retry(why),
+        other => other,
     }
 }

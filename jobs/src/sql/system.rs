@@ -19,11 +19,14 @@ use schemas::bet::Bet;
 use schemas::codec::Event;
 use schemas::columns::timestamp;
 use schemas::game_event::GameEvent;
+use schemas::notification::Notification;
 
 use super::view::View;
 use crate::betting;
+use crate::notify::fold;
 
-/// The streams that the main loop reads.
+/// The streams that the main loop reads. Notifications are read where mails are sent: once the notify
+/// loop has a checkpoint.
 const READ: [&str; 2] = [GameEvent::STREAM, Bet::STREAM];
 
 fn schema<const N: usize>(columns: [(&str, DataType); N]) -> SchemaRef {
@@ -103,7 +106,7 @@ struct Followed {
 
 impl Followed {
     fn is_read(&self) -> bool {
-        READ.contains(&self.stream.as_str())
+        READ.contains(&self.stream.as_str()) || (self.stream == Notification::STREAM && self.checkpoint.is_some())
     }
 
     fn last(&self) -> Option<Position> {
@@ -133,8 +136,12 @@ impl Followed {
     }
 }
 
+/// The progress of both loops; the frontier is the main one's.
 fn progress(view: &View) -> Result<Progress> {
-    futures::executor::block_on(checkpoint::load(&view.port(), betting::LOOP))
+    let load = |name| futures::executor::block_on(checkpoint::load(&view.port(), name));
+    let mut progress = load(betting::LOOP)?;
+    progress.shards.extend(load(fold::LOOP)?.shards);
+    Ok(progress)
 }
 
 fn followed(view: &View) -> Result<Vec<Followed>> {
@@ -210,14 +217,22 @@ pub fn checkpoints(view: &View) -> Result<RecordBatch> {
     let progress = progress(view)?;
     let keys = || progress.shards.keys();
     let columns = vec![
-        texts(keys().map(|_| betting::LOOP.to_owned())),
+        texts(keys().map(|(stream, _)| loop_of(stream).to_owned())),
         texts(keys().map(|(stream, _)| stream.clone())),
         texts(keys().map(|(_, shard)| shard.to_string())),
         texts(progress.shards.values().map(|checkpoint| checkpoint.position.to_string())),
         arrivals(progress.shards.values().map(|checkpoint| Some(checkpoint.effective))),
-        arrivals(keys().map(|_| Some(progress.frontier))),
+        // The notify loop has reached what it has applied: nothing else moves it on.
+        arrivals(progress.shards.iter().map(|((stream, _), checkpoint)| {
+            Some(if stream == Notification::STREAM { checkpoint.effective } else { progress.frontier })
+        })),
     ];
     Ok(RecordBatch::try_new(checkpoints_schema(), columns)?)
+}
+
+/// The loop that reads a stream.
+fn loop_of(stream: &str) -> &'static str {
+    if stream == Notification::STREAM { fold::LOOP } else { betting::LOOP }
 }
 
 /// `sys_leases`: the process that holds the directory owns every shard that is read.

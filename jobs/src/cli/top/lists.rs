@@ -1,6 +1,7 @@
 //! The panels that are lists: settlements, mails, streams, dead letters.
 
 use super::canvas::Canvas;
+use super::look::Look;
 use super::model::{Mail, Settled, Shard, Snapshot};
 use super::text::{address, amount, clock, span};
 use super::view::{Panel, View};
@@ -73,7 +74,7 @@ fn one_mail(canvas: &mut Canvas<'_>, row: usize, of: &Mail) {
     // What happened to the bet, in as few letters as there are: the panel says that it is a mail.
     let event = of.event.strip_prefix("bet_").unwrap_or(&of.event);
     let column = canvas.put(row, 1 + CLOCK, 9, event, Default::default()).max(1 + CLOCK + 9);
-    canvas.put(row, column, end.saturating_sub(column), &address(&of.to, look), look.faint());
+    canvas.put(row, column, end.saturating_sub(column), &reader(&of.to, look), look.faint());
 }
 
 /// A stream, or one of its shards, as a line.
@@ -164,4 +165,9 @@ pub fn dead_letters(canvas: &mut Canvas<'_>, snapshot: &Snapshot, view: &View) {
         let text = format!("{} {}", letter.id, letter.detail);
         canvas.put(row, column, width.saturating_sub(column + 1), &text, Default::default());
     }
+}
+
+/// An email as it is, as far as there is room; an account by its ends.
+fn reader(to: &str, look: Look) -> String {
+    if to.contains('@') { to.to_owned() } else { address(to, look) }
 }

@@ -3,7 +3,7 @@
 use jobs::node::{Node, NodeOptions};
 use jobs::notify::letter::Sender;
 use jobs::notify::{MailOptions, MailServer};
-use jobs::sources::generate::{Bets, Defects, Line, Params};
+use jobs::sources::generate::{Bets, Defects, Line, MatchDay, Params};
 use pipeline::fault::{CrashPoint, Faults};
 use pipeline::record::{Append, MAX_RECORD_BYTES};
 use pipeline::tables::{Commit, system};
@@ -31,6 +31,15 @@ pub fn lines(seed: u64, count: u64) -> Vec<Line> {
     lines.extend(edges(first));
     lines.extend(endings(&questions, first));
     lines.sort_by_key(|line| line.at);
+    lines
+}
+
+/// A generated day of matches, the same for the same seed.
+pub fn match_day(seed: u64, count: u64) -> Vec<Line> {
+    let defects = Defects { duplicate: 10_000, conflict: 5_000, late: 10_000, bad: 5_000, ..Defects::default() };
+    let params = Params { count, seed, questions: 120, bettors: 300, defects, ..Params::default() };
+    let mut lines: Vec<Line> = MatchDay::new(params).expect("the parameters are within bounds").collect();
+    lines.retain(|line| line.bytes.len() <= MAX_RECORD_BYTES);
     lines
 }
 

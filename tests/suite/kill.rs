@@ -26,6 +26,9 @@ fn tables(dir: &Path) -> Vec<String> {
         "SELECT * FROM bets ORDER BY bet_uuid",
         "SELECT * FROM users ORDER BY address",
         "SELECT * FROM questions ORDER BY question_uuid",
+        "SELECT * FROM settlements ORDER BY question_uuid",
+        // When a mail went out is nobody's but the machine's.
+        "SELECT notification_id, event, state, email FROM outbox ORDER BY notification_id",
         "SELECT * FROM odds_windows ORDER BY window_start, question_uuid, outcome_index",
     ];
     let answer = |sql: &str| {

@@ -116,6 +116,45 @@ async fn who_gets_many_gets_a_digest() {
     assert!(text.contains("125") || text.contains("100"), "{text}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_mail_and_its_digest_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    // The hour is over before anything is sent: mails, and the digest they join, are due together.
+    let clock = Clock::manual(Arrival(3_600_000));
+    let node = node(dir.path(), &["ada@example.test"], 30, &clock).await;
+    let mail = mail_options(MailServer::Inbox, 5);
+    node.start_all(true, &mail).unwrap().task.await.unwrap().unwrap();
+    let more = (0..30u64).map(|bet| {
+        let told = format!(
+            r#"{{"notification_id":"00000000-0000-4000-8009-{bet:012x}","address":"0x0101010101010101010101010101010101010101","event":"bet_lost","bet_uuid":"00000000-0000-4000-8002-{bet:012x}","question_uuid":"00000000-0000-4000-8003-000000000000","outcome_index":0,"status_version":2,"status":"lost","buy_amount":"1","odds":"2","at":{}}}"#,
+            3_000 + bet
+        );
+        Append::new("k", told).arrived(Arrival(3_000))
+    });
+    node.log.append("notifications", &more.collect::<Vec<_>>()).unwrap();
+    node.start_all(true, &mail).unwrap().task.await.unwrap().unwrap();
+    let ada = "ada@example.test".to_owned();
+    assert_eq!(states(&node), BTreeMap::from([((ada, OutboxState::Sent), 60)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_unsubscribes_before_the_digest_gets_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(Arrival(10_000));
+    let node = node(dir.path(), &["ada@example.test"], 30, &clock).await;
+    let mail = mail_options(MailServer::Inbox, 5);
+    node.start_all(true, &mail).unwrap().task.await.unwrap().unwrap();
+    let user = r#"{"event_uuid":"00000000-0000-4000-8000-0000000000ff","type":"account_upserted","at":20000,"user":{"address":"0x0101010101010101010101010101010101010101","mail":{"events":[]}}}"#;
+    node.log.append("game-events", &[Append::new("k", user).arrived(Arrival(20_000))]).unwrap();
+    clock.advance_to(Arrival(30_000));
+    node.start(true).task.await.unwrap().unwrap();
+    clock.advance_to(Arrival(3_600_000));
+    node.start_all(true, &mail).unwrap().task.await.unwrap().unwrap();
+    assert_eq!(files(dir.path()).len(), 5);
+    let skipped = rows::<OutboxRow>(&node).into_iter().filter(|row| row.state == OutboxState::Skipped).count();
+    assert_eq!(skipped, 25);
+}
+
 /// A mail server that answers by the reader's name, and remembers whom it was asked to write to.
 async fn difficult(asked: Arc<Mutex<Vec<String>>>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

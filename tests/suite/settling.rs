@@ -11,7 +11,7 @@ use schemas::question::{QuestionRow, QuestionState};
 use schemas::settlement::SettlementRow;
 use tests::drive::{self, Feed};
 use tests::dump::{difference, dump};
-use tests::invariants::{self, each_change_is_told_once, money_is_conserved, rows};
+use tests::invariants::{self, each_change_is_mailed_once, each_change_is_told_once, money_is_conserved, rows};
 
 fn options(dir: Option<&std::path::Path>, settle_page_bets: usize) -> NodeOptions {
     let data_dir = dir.map(Into::into);
@@ -44,6 +44,25 @@ async fn money_is_conserved_over_random_days() {
         let acts: Vec<_> = rows::<AuditRow>(&node).into_iter().map(|row| row.operator).collect();
         assert!(acts.iter().any(|name| name == "ann") && acts.iter().any(|name| name == "unnamed"), "{acts:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_is_conserved_over_match_days() {
+    let mut waiting = 0;
+    for seed in [1, 2, 3] {
+        let feed = Feed { lines: drive::match_day(seed, 5_000), chunk: 1_000 };
+        let node = drive::feed(&options(None, 64), &feed, Faults::none()).await.unwrap();
+        let books = money_is_conserved(&node);
+        assert!(books.returned > 0 && books.house != 0, "{books:?}");
+        each_change_is_told_once(&node);
+        each_change_is_mailed_once(&node);
+        let settled = rows::<SettlementRow>(&node).iter().filter(|task| task.settled_at.is_some()).count();
+        let flagged = rows::<QuestionRow>(&node).iter().filter(|row| row.state == QuestionState::Flagged).count();
+        // Whatever is not settled waits for an operator.
+        assert_eq!(settled + flagged, 120, "seed {seed}: {settled} settled, {flagged} flagged");
+        waiting += flagged;
+    }
+    assert!(waiting > 0, "no sources disagreed on any of the days");
 }
 
 #[tokio::test(flavor = "multi_thread")]

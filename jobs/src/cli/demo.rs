@@ -16,6 +16,7 @@ use schemas::time::Timestamp;
 use tokio::time::{sleep, timeout};
 
 use super::Context;
+use super::answers::cells;
 use super::exit::Failure;
 use super::output::{counted, grouped, stdout};
 use super::signals::Signals;
@@ -23,7 +24,6 @@ use super::top::gather::Gather;
 use super::top::look::Look;
 use super::top::screen::{self, ViewError};
 use super::top::{model::Snapshot, plain};
-use super::trace::cells;
 use crate::config::duration::parse_millis;
 use crate::config::settings::Setting;
 use crate::control::access::open_alone;
@@ -37,6 +37,8 @@ const MARKER: &str = "DEMO";
 /// People who bet, and questions of a day.
 const BETTORS: u32 = 5_000;
 const QUESTIONS: u32 = 150;
+/// A day on which sources soon contradict each other, so that there is something to decide.
+const SEED: u64 = 4;
 /// The minute of the day at which the demo begins: the evening's matches open.
 const FIRST_MINUTE: u32 = 19 * 60;
 const DAY_MS: i64 = 86_400_000;
@@ -64,7 +66,7 @@ pub struct Demo {
     #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=200_000))]
     rate: u32,
     /// Another seed is another day
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = SEED)]
     seed: u64,
     /// So many times as fast as the wall's clock
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3_600))]

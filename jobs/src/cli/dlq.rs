@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 use futures::StreamExt;
 
 use super::Context;
+use super::answers::literal;
 use super::exit::Failure;
 use super::output::{OutputFormat, counted, grouped, print, stdout};
 use crate::control::{Access, Missing};
@@ -168,9 +169,4 @@ fn in_full(batch: &RecordBatch) -> Result<(), Failure> {
         writeln!(out, "\n{content}")?;
     }
     Ok(out.flush()?)
-}
-
-/// A text as SQL writes it.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }

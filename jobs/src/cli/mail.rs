@@ -7,9 +7,9 @@ use pipeline::adapters::mail;
 use schemas::ids::{Address, BetId, NotificationId, derive};
 
 use super::Context;
+use super::answers::{literal, objects};
 use super::exit::Failure;
 use super::output::{OutputFormat, print, stdout};
-use super::trace::{literal, objects};
 use crate::control::{Access, Missing};
 use crate::node::INBOX;
 use crate::notify::letter::readable;

@@ -3,6 +3,7 @@
 //! Reading order: this module parses, configures and dispatches; [`exit`] says what exit codes
 //! mean; [`output`] prints; then the verbs.
 
+mod answers;
 mod batch;
 mod completions;
 mod config;

@@ -74,6 +74,18 @@ pub fn digest_prefix(address: Address, until: Timestamp) -> Vec<u8> {
     [&address.as_bytes()[..], &until.millis().to_be_bytes()].concat()
 }
 
+/// The first key after all of them: the next millisecond's.
+pub fn digest_end(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    for byte in end.iter_mut().rev() {
+        *byte = byte.wrapping_add(1);
+        if *byte != 0 {
+            break;
+        }
+    }
+    end
+}
+
 /// Where one of them stands.
 pub fn digest_key(address: Address, until: Timestamp, id: NotificationId) -> Vec<u8> {
     [&digest_prefix(address, until)[..], id.as_bytes()].concat()

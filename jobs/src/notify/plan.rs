@@ -13,6 +13,9 @@ use super::due::{self, Due, Entry};
 use super::letter::Recipient;
 use super::sender::{DIGEST_ITEMS, Facts, Outgoing, Sender};
 
+/// Why somebody who can be reached gets no mail.
+const UNSUBSCRIBED: &str = "unsubscribed from this";
+
 /// Why an address that an account event may carry can still get no mail.
 const NO_HEADER: &str = "no mail's header can hold this email address";
 
@@ -81,8 +84,14 @@ impl Sender {
     fn plan_digest(&self, address: Address, entry: Entry, facts: &Facts, commit: &mut Commit) -> Option<Outgoing> {
         let items = facts.digests.get(&entry.key).map(Vec::as_slice).unwrap_or_default();
         let rows = items.iter().take(DIGEST_ITEMS).filter_map(|id| facts.rows.get(id)).cloned();
-        let rows: Vec<_> = rows.filter(|row| row.state == OutboxState::Pending).collect();
+        let rows = rows.filter(|row| row.state == OutboxState::Pending);
         let user = facts.users.get(&address);
+        let wants = |row: &OutboxRow| user.is_none_or(|user| user.mail.wants(row.notification.event));
+        let (rows, unwanted): (Vec<_>, Vec<_>) = rows.partition(wants);
+        for row in unwanted {
+            commit.remove(due::DIGESTS, due::digest_key(address, entry.at, row.notification.notification_id));
+            self.skip(row, UNSUBSCRIBED, commit);
+        }
         let suppressed = user.and_then(|user| user.email.as_ref()).is_some_and(|e| facts.suppressed.contains_key(e));
         let reason = user.map_or(Some("the account is not known"), |user| {
             unreachable(user, suppressed).or((!can_be_written_to(user)).then_some(NO_HEADER))

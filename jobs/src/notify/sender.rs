@@ -120,8 +120,9 @@ impl Sender {
         if entries.is_empty() {
             return Ok(0);
         }
-        let count = entries.len();
         let entries = entries.into_iter().map(|(key, value)| Due::read(key, &value)).collect::<Result<Vec<_>>>()?;
+        let entries = alike(entries);
+        let count = entries.len();
         let mut facts = self.load(&entries)?;
         let mut commit = Commit::default();
         let outgoing = self.plan(entries, &mut facts, &mut commit);
@@ -149,7 +150,9 @@ impl Sender {
                 Due::Mail(id) => ids.push(id),
                 Due::Digest(address) => {
                     let prefix = due::digest_prefix(address, entry.at);
-                    let items = self.tables.scan(due::DIGESTS, &prefix)?;
+                    let end = due::digest_end(&prefix);
+                    let range = (Bound::Included(prefix), Bound::Excluded(end));
+                    let items = self.tables.range(due::DIGESTS, range, DIGEST_ITEMS + 1)?;
                     let items: Vec<_> = items.iter().filter_map(|(key, _)| due::digest_item(key)).collect();
                     ids.extend(items.iter().take(DIGEST_ITEMS));
                     digests.insert(entry.key.clone(), items);
@@ -180,6 +183,16 @@ impl Sender {
         }
         Ok(rows)
     }
+}
+
+/// The first entries that are of one kind. A mail may join a digest that is due in the same batch,
+/// so digests are read after the mails before them are recorded.
+fn alike(mut entries: Vec<Entry>) -> Vec<Entry> {
+    let is_digest = |entry: &Entry| matches!(entry.due, Due::Digest(_));
+    let first = entries.first().is_some_and(is_digest);
+    let end = entries.iter().position(|entry| is_digest(entry) != first).unwrap_or(entries.len());
+    entries.truncate(end);
+    entries
 }
 
 /// Whatever is wrong with the mailer, a full disk or a refused login, mails wait until somebody has

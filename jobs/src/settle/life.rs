@@ -109,7 +109,9 @@ impl Move<'_> {
             }
             Kind::OutcomeObserved { outcome_index, source, .. } => {
                 self.outcome(*outcome_index)?;
-                self.allow(!self.is_final() && self.question.observations.len() < MAX_OBSERVATIONS, kind)?;
+                // However much the others say, there is room for an operator's word.
+                let most = if *source == Source::Operator { 2 * MAX_OBSERVATIONS } else { MAX_OBSERVATIONS };
+                self.allow(!self.is_final() && self.question.observations.len() < most, kind)?;
                 self.observe(event);
                 if state == State::Flagged && *source == Source::Operator {
                     self.propose_alone(*outcome_index);
@@ -135,7 +137,7 @@ impl Move<'_> {
             }
             Kind::QuestionApproved { .. } => {
                 self.allow(matches!(state, State::Proposed | State::Flagged), kind)?;
-                self.approve();
+                self.approve()?;
             }
             Kind::QuestionAmended { betting_end_time, question, outcomes, .. } => {
                 self.amend(*betting_end_time, question.as_ref(), outcomes.as_ref(), kind)?;
@@ -274,13 +276,27 @@ impl Move<'_> {
         self.question.challenge_until = None;
     }
 
-    /// The proposed answer stands; a flag without an answer is lifted.
-    fn approve(&mut self) {
-        self.question.flag_reason = None;
+    /// The proposed answer stands, unless its sources have come to another one since; a flag without an
+    /// answer is lifted, and what a quorum said meanwhile is proposed.
+    fn approve(&mut self) -> Result<(), Reject> {
+        let verdict = weigh(&self.question.spec, &self.question.observations);
         if self.question.payouts.is_empty() {
+            self.question.flag_reason = None;
             self.question.state = QuestionState::Closed;
-        } else {
-            self.settle(QuestionState::Approved);
+            if let Verdict::Agreed(payouts) = verdict {
+                self.propose(payouts);
+            }
+            return Ok(());
+        }
+        match verdict {
+            Verdict::Agreed(payouts) if payouts != self.question.payouts => Err(Reject::invalid(format!(
+                "type: question_approved would confirm {:?} for question {}, but a quorum of its sources says {payouts:?} by now: propose that",
+                self.question.payouts, self.question.spec.question_uuid
+            ))),
+            _ => {
+                self.settle(QuestionState::Approved);
+                Ok(())
+            }
         }
     }
 

@@ -15,8 +15,8 @@ use tokio::time::{sleep, timeout};
 use super::show::{self, Known};
 use crate::bets::event_time;
 use crate::cli::Context;
+use crate::cli::answers::cells;
 use crate::cli::exit::Failure;
-use crate::cli::trace::cells;
 use crate::control::Access;
 
 /// How long an act is followed, and how often it is looked for meanwhile.

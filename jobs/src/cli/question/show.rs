@@ -6,9 +6,9 @@ use schemas::ids::QuestionId;
 use serde_json::{Value, json};
 
 use crate::cli::Context;
+use crate::cli::answers::{cells, literal, objects};
 use crate::cli::exit::Failure;
 use crate::cli::output::{OutputFormat, print_json, stdout};
-use crate::cli::trace::{cells, literal, objects};
 use crate::control::Access;
 
 /// A question that was found.

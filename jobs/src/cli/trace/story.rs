@@ -7,8 +7,8 @@ use schemas::ids::{BetId, QuestionId};
 use schemas::time::Timestamp;
 use serde_json::Value;
 
-use super::{cells, objects};
 use crate::bets::event_time;
+use crate::cli::answers::{cells, objects};
 use crate::cli::event::event_json;
 use crate::cli::exit::Failure;
 use crate::control::Access;

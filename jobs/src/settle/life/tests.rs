@@ -216,3 +216,29 @@ fn an_operator_decides_what_sources_cannot() {
     assert_eq!((decided.state, &decided.payouts[..]), (QuestionState::Proposed, &[0, 1][..]));
     assert_eq!(decided.challenge_until, Some(at(NOW + 300)));
 }
+
+#[test]
+fn what_was_said_while_it_was_flagged_counts() {
+    let all = events();
+    let event = |name: &str| &all.iter().find(|(of, _)| *of == name).unwrap().1;
+    let mut question = question(2);
+    question.spec.quorum = 1;
+    // A quorum came together under the flag: lifting proposes it.
+    let flagged = live(question.clone(), &[event("betting_closed"), event("question_flagged"), event("feed sees 0")]);
+    assert_eq!(flagged.state, QuestionState::Flagged);
+    let lifted = live(flagged, &[event("question_approved")]);
+    assert_eq!((lifted.state, &lifted.payouts[..]), (QuestionState::Proposed, &[1, 0][..]));
+    // The source took its word back under the flag: what was proposed cannot be confirmed any more.
+    let mut turned = event("feed sees 0").clone();
+    turned.at = at(19_500);
+    if let GameEventKind::OutcomeObserved { outcome_index, .. } = &mut turned.kind {
+        *outcome_index = 1;
+    }
+    let seen = [event("betting_closed"), event("feed sees 0"), event("question_flagged"), &turned];
+    let flagged = live(question, &seen);
+    assert_eq!((flagged.state, &flagged.payouts[..]), (QuestionState::Flagged, &[1, 0][..]));
+    let now = at(NOW + 60_000);
+    let approve = Trigger::Event(event("question_approved"));
+    let refused = transition(&flagged, approve, Moment { arrived: now, now }, &rules()).unwrap_err();
+    assert!(refused.detail.contains("says [0, 1] by now"), "{}", refused.detail);
+}

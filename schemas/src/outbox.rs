@@ -50,6 +50,22 @@ pub struct OutboxRow {
     pub email: Option<String>,
 }
 
+impl OutboxRow {
+    /// A row that waits for its first attempt.
+    pub fn pending(told: Notification) -> OutboxRow {
+        OutboxRow {
+            created_at: told.at,
+            notification: told,
+            state: OutboxState::Pending,
+            attempts: 0,
+            sent_at: None,
+            last_error: None,
+            digest: None,
+            email: None,
+        }
+    }
+}
+
 impl Row for OutboxRow {
     const TABLE: &'static str = "outbox";
 }

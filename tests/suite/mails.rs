@@ -6,16 +6,19 @@ use std::sync::{Arc, Mutex};
 
 use jobs::node::{Node, NodeOptions};
 use jobs::notify::choose::SuppressionRow;
+use jobs::notify::due::{self, Due};
 use jobs::notify::letter::Sender;
 use jobs::notify::{MailOptions, MailServer};
 use pipeline::adapters::embedded::Durability;
 use pipeline::adapters::mail;
 use pipeline::fault::{CrashPoint, Faults};
-use pipeline::record::Append;
+use pipeline::record::{Append, Position};
 use pipeline::tables::Commit;
 use pipeline::{Arrival, Clock, Error};
+use schemas::notification::Notification;
 use schemas::outbox::{OutboxRow, OutboxState};
 use schemas::row::Row;
+use schemas::time::Timestamp;
 use tests::drive::{self, Feed};
 use tests::invariants::{each_change_is_mailed_once, rows};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -119,22 +122,35 @@ async fn who_gets_many_gets_a_digest() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_mail_and_its_digest_at_once() {
     let dir = tempfile::tempdir().unwrap();
-    // The hour is over before anything is sent: mails, and the digest they join, are due together.
-    let clock = Clock::manual(Arrival(3_600_000));
-    let node = node(dir.path(), &["ada@example.test"], 30, &clock).await;
-    let mail = mail_options(MailServer::Inbox, 5);
-    node.start_all(true, &mail).unwrap().task.await.unwrap().unwrap();
-    let more = (0..30u64).map(|bet| {
-        let told = format!(
-            r#"{{"notification_id":"00000000-0000-4000-8009-{bet:012x}","address":"0x0101010101010101010101010101010101010101","event":"bet_lost","bet_uuid":"00000000-0000-4000-8002-{bet:012x}","question_uuid":"00000000-0000-4000-8003-000000000000","outcome_index":0,"status_version":2,"status":"lost","buy_amount":"1","odds":"2","at":{}}}"#,
-            3_000 + bet
-        );
-        Append::new("k", told).arrived(Arrival(3_000))
-    });
-    node.log.append("notifications", &more.collect::<Vec<_>>()).unwrap();
-    node.start_all(true, &mail).unwrap().task.await.unwrap().unwrap();
+    let until = Timestamp::from_millis(3_600_000).unwrap();
+    let node = node(dir.path(), &["ada@example.test"], 0, &Clock::manual(Arrival(3_600_000))).await;
+    // In one look at the outbox: thirty mails, most of which join a digest, and that digest.
+    let mut commit = Commit::default();
+    for number in 0..33u64 {
+        let told: Notification = serde_json::from_str(&format!(
+            r#"{{"notification_id":"00000000-0000-4000-8009-{number:012x}","address":"0x0101010101010101010101010101010101010101","event":"bet_lost","bet_uuid":"00000000-0000-4000-8002-{number:012x}","question_uuid":"00000000-0000-4000-8003-000000000000","outcome_index":0,"status_version":2,"status":"lost","buy_amount":"1","odds":"2","at":{}}}"#,
+            2_000 + number
+        ))
+        .unwrap();
+        let (id, address, at) = (told.notification_id, told.address, told.at);
+        let digest = (number >= 30).then_some(until);
+        let (due, at) = match digest {
+            Some(until) => (Due::Digest(address), until),
+            None => (Due::Mail(id), at),
+        };
+        if digest.is_some() {
+            commit.put(due::DIGESTS, due::digest_key(address, until, id), Vec::new());
+        }
+        let (key, value) = due.entry(at, Position::new(number.into()));
+        commit.put(due::TABLE, key, value);
+        let row = OutboxRow { digest, ..OutboxRow::pending(told) };
+        commit.put(OutboxRow::TABLE, id.as_bytes().to_vec(), row.to_bytes());
+    }
+    node.tables.commit(commit).unwrap();
+    node.start_all(true, &mail_options(MailServer::Inbox, 5)).unwrap().task.await.unwrap().unwrap();
     let ada = "ada@example.test".to_owned();
-    assert_eq!(states(&node), BTreeMap::from([((ada, OutboxState::Sent), 60)]));
+    assert_eq!(states(&node), BTreeMap::from([((ada, OutboxState::Sent), 33)]));
+    assert_eq!(files(dir.path()).len(), 5 + 1, "five by themselves, the rest in one digest");
 }
 
 #[tokio::test(flavor = "multi_thread")]

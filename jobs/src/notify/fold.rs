@@ -15,7 +15,7 @@ use pipeline::window::tumbling::WindowRows;
 use pipeline::{Arrival, Result};
 use schemas::codec::Event;
 use schemas::notification::Notification;
-use schemas::outbox::{OutboxRow, OutboxState};
+use schemas::outbox::OutboxRow;
 use schemas::row::Row;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -67,16 +67,7 @@ impl Job for Notify {
         _rows: &mut Rows<Nothing, Nothing>,
         effects: &mut Effects,
     ) -> std::result::Result<Decided<Nothing>, Reject> {
-        let row = OutboxRow {
-            notification: told.clone(),
-            state: OutboxState::Pending,
-            attempts: 0,
-            created_at: told.at,
-            sent_at: None,
-            last_error: None,
-            digest: None,
-            email: None,
-        };
+        let row = OutboxRow::pending(told.clone());
         let id = told.notification_id;
         effects.puts.push((OutboxRow::TABLE, id.as_bytes().to_vec(), row.to_bytes()));
         let (key, value) = Due::Mail(id).entry(told.at, at.position);

@@ -2,9 +2,10 @@
 //!
 //! The way of a status change, in reading order: [`fold`] makes a row of the outbox of each
 //! notification, once; [`due`] is the index of what is to be sent when; [`sender`] takes what is due,
-//! asks [`choose`] who gets what ([`plan`]), writes the [`letter`]s, hands them to the mailer and
-//! records what became of them ([`record`]), no faster than [`rate`] allows.
+//! a [`batch`] at a time, asks [`choose`] who gets what ([`plan`]), writes the [`letter`]s, hands them
+//! to the mailer and records what became of them ([`record`]), no faster than [`rate`] allows.
 
+mod batch;
 pub mod choose;
 pub mod due;
 pub mod fold;

@@ -8,10 +8,11 @@ use schemas::outbox::{OutboxRow, OutboxState};
 use schemas::row::Row;
 use schemas::user::UserRow;
 
+use super::batch::{DIGEST_ITEMS, Facts, Outgoing};
 use super::choose::{Choice, Reader, choose, one_more, unreachable};
 use super::due::{self, Due, Entry};
 use super::letter::Recipient;
-use super::sender::{DIGEST_ITEMS, Facts, Outgoing, Sender};
+use super::sender::Sender;
 
 /// Why somebody who can be reached gets no mail.
 const UNSUBSCRIBED: &str = "unsubscribed from this";
@@ -49,7 +50,7 @@ impl Sender {
         let address = told.address;
         let hour = facts.hours.get(&address).copied().unwrap_or_default();
         let user = facts.users.get(&address);
-        let suppressed = user.and_then(|user| user.email.as_ref()).is_some_and(|e| facts.suppressed.contains_key(e));
+        let suppressed = facts.bounced(user);
         match choose(told, Reader { user, suppressed, hour }, self.options.digest_after) {
             Choice::Skip(why) => {
                 self.skip(row, why, commit);
@@ -92,7 +93,7 @@ impl Sender {
             commit.remove(due::DIGESTS, due::digest_key(address, entry.at, row.notification.notification_id));
             self.skip(row, UNSUBSCRIBED, commit);
         }
-        let suppressed = user.and_then(|user| user.email.as_ref()).is_some_and(|e| facts.suppressed.contains_key(e));
+        let suppressed = facts.bounced(user);
         let reason = user.map_or(Some("the account is not known"), |user| {
             unreachable(user, suppressed).or((!can_be_written_to(user)).then_some(NO_HEADER))
         });

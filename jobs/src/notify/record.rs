@@ -9,16 +9,17 @@ use schemas::ids::derive;
 use schemas::outbox::{OutboxRow, OutboxState};
 use schemas::row::Row;
 
+use super::batch::{DIGEST_ITEMS, Facts, Outgoing};
 use super::choose::{SuppressionRow, wait_ms};
 use super::due::{self, Due, Entry};
 use super::letter::{self, Item, Recipient};
 use super::plan::put;
-use super::sender::{DIGEST_ITEMS, Facts, Outgoing, Sender};
+use super::sender::Sender;
 use crate::bets::event_time;
 
 impl Sender {
     /// The letter as it goes out.
-    pub(super) fn write(&self, outgoing: &Outgoing, facts: &Facts) -> Mail {
+    pub(super) fn letter(&self, outgoing: &Outgoing, facts: &Facts) -> Mail {
         let sender = &self.options.sender;
         let first = &outgoing.rows[0].notification;
         let user = facts.users.get(&first.address);
@@ -44,7 +45,7 @@ impl Sender {
     }
 
     /// What became of a letter.
-    pub(super) fn record(&self, outgoing: Outgoing, sent: Sent, now: Arrival, facts: &Facts, commit: &mut Commit) {
+    pub(super) fn record_one(&self, outgoing: Outgoing, sent: Sent, now: Arrival, facts: &Facts, commit: &mut Commit) {
         let Outgoing { rows, email, entry, digest } = outgoing;
         let attempts = rows[0].attempts + 1;
         if let Sent::Bounced(why) = &sent {

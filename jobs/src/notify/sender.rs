@@ -1,36 +1,26 @@
 //! The sender: what is due in the outbox goes to the mailer, and what became of it into the outbox.
 //!
 //! A mail's life: pending → sent, skipped (nobody wants it), or failed; in between it may wait for a
-//! digest, or for the next attempt. A batch is sent and then recorded, in that order: a crash between
-//! the two sends it again, with the same Message-ID and into the same file of a local inbox.
+//! digest, or for the next attempt. A [`Batch`] is sent and then recorded, in that order: a crash
+//! between the two sends it again, with the same Message-ID and into the same file of a local inbox.
+//! While one batch is with the mailer, the next is written.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pipeline::adapters::embedded::EmbeddedTables;
 use pipeline::engine::Stop;
 use pipeline::fault::{CrashPoint, Faults};
-use pipeline::mailer::{Mail, Mailer};
+use pipeline::mailer::{Mailer, Sent};
 use pipeline::metrics::Metrics;
-use pipeline::tables::Commit;
 use pipeline::{Clock, Error, Result};
-use schemas::ids::{Address, NotificationId, QuestionId};
-use schemas::outbox::OutboxRow;
-use schemas::question::QuestionRow;
-use schemas::row::Row;
-use schemas::user::UserRow;
 
 use super::MailOptions;
-use super::choose::{HourRow, SuppressionRow};
-use super::due::{self, Due, Entry};
+use super::batch::Batch;
 use super::rate::Rate;
 
-/// Entries of a batch: a thousand mails of 6 KB are 6 MB.
+/// Entries of a batch: a thousand mails of 6 KB are 6 MB, and two batches are in hand.
 const BATCH: usize = 1_000;
-/// Notifications of one digest letter; what is left comes in the next one.
-pub(super) const DIGEST_ITEMS: usize = 100;
 /// How long an idle sender sleeps. An empty look at the index costs a few microseconds.
 const IDLE: Duration = Duration::from_millis(100);
 /// How long it waits when the mailer is out of reach, at first and at most.
@@ -54,40 +44,28 @@ pub struct Sender {
     pub options: MailOptions,
 }
 
-/// A letter on its way: the rows it tells of, and the entry it answers.
-pub(super) struct Outgoing {
-    pub rows: Vec<OutboxRow>,
-    pub email: String,
-    pub entry: Entry,
-    pub digest: bool,
-}
-
-/// What a batch needs to know.
-pub(super) struct Facts {
-    pub rows: BTreeMap<NotificationId, OutboxRow>,
-    pub users: BTreeMap<Address, UserRow>,
-    pub hours: BTreeMap<Address, HourRow>,
-    pub questions: BTreeMap<QuestionId, QuestionRow>,
-    pub suppressed: BTreeMap<String, SuppressionRow>,
-    pub digests: BTreeMap<Vec<u8>, Vec<NotificationId>>,
-}
-
 impl Sender {
     /// Sends until told to stop. Draining, it ends when nothing is due.
     pub async fn run(self, stop: Stop) -> Result<()> {
         let mut rate = Rate::new(self.options.rate);
         let mut trouble = 0u32;
+        let mut written = None;
         while !stop.is_now() {
-            let allowed = rate.take(BATCH).await;
             // Asked before looking: what came in between is found by the next look.
             let draining = stop.is_draining();
-            match self.step(allowed).await {
-                Ok(0) if draining => return Ok(()),
-                Ok(0) => self.sleep(&stop, IDLE).await,
-                Ok(count) => {
-                    trouble = 0;
-                    rate.spend(count);
+            let batch = match written.take() {
+                Some(batch) => Some(batch),
+                None => self.write(rate.take(BATCH).await, None)?,
+            };
+            let Some(batch) = batch else {
+                if draining {
+                    return Ok(());
                 }
+                self.sleep(&stop, IDLE).await;
+                continue;
+            };
+            match self.send(batch, &mut rate).await {
+                Ok(next) => (trouble, written) = (0, next),
                 Err(Error::Retry(why)) => {
                     trouble += 1;
                     if draining && trouble >= DRAIN_ATTEMPTS {
@@ -112,87 +90,25 @@ impl Sender {
         }
     }
 
-    /// Sends what is due, at most so many; returns how many entries that were.
-    async fn step(&self, limit: usize) -> Result<usize> {
-        let now = self.clock.now();
-        let range = (Bound::Unbounded, Bound::Excluded(due::after(now)));
-        let entries = self.tables.range(due::TABLE, range, limit)?;
-        if entries.is_empty() {
-            return Ok(0);
-        }
-        let entries = entries.into_iter().map(|(key, value)| Due::read(key, &value)).collect::<Result<Vec<_>>>()?;
-        let entries = alike(entries);
-        let count = entries.len();
-        let mut facts = self.load(&entries)?;
-        let mut commit = Commit::default();
-        let outgoing = self.plan(entries, &mut facts, &mut commit);
-        let mails: Vec<Mail> = outgoing.iter().map(|outgoing| self.write(outgoing, &facts)).collect();
-        if !mails.is_empty() {
-            let sent = self.mailer.send(&mails).await.map_err(put_up_with)?;
-            self.faults.reach(CrashPoint::AfterSend)?;
-            for (outgoing, sent) in outgoing.into_iter().zip(sent) {
-                self.record(outgoing, sent, now, &facts, &mut commit);
-            }
-        }
-        for (address, hour) in &facts.hours {
-            commit.put(HourRow::TABLE, address.as_bytes().to_vec(), hour.to_bytes());
-        }
-        self.tables.commit(commit)?;
-        Ok(count)
+    /// Sends a batch, writes the next meanwhile, and records the first. Where the mailer is in
+    /// trouble both are forgotten: nothing of them is in a table yet.
+    async fn send(&self, batch: Batch, rate: &mut Rate) -> Result<Option<Batch>> {
+        rate.spend(batch.entries());
+        let next = async { self.write(rate.take(BATCH).await, Some(&batch)) };
+        let (sent, next) = tokio::join!(self.hand_over(&batch), next);
+        let (sent, next) = (sent?, next?);
+        self.tables.commit(self.record(batch, sent))?;
+        Ok(next)
     }
 
-    /// Reads whatever the entries are about.
-    fn load(&self, entries: &[Entry]) -> Result<Facts> {
-        let mut ids = Vec::new();
-        let mut digests = BTreeMap::new();
-        for entry in entries {
-            match entry.due {
-                Due::Mail(id) => ids.push(id),
-                Due::Digest(address) => {
-                    let prefix = due::digest_prefix(address, entry.at);
-                    let end = due::digest_end(&prefix);
-                    let range = (Bound::Included(prefix), Bound::Excluded(end));
-                    let items = self.tables.range(due::DIGESTS, range, DIGEST_ITEMS + 1)?;
-                    let items: Vec<_> = items.iter().filter_map(|(key, _)| due::digest_item(key)).collect();
-                    ids.extend(items.iter().take(DIGEST_ITEMS));
-                    digests.insert(entry.key.clone(), items);
-                }
-            }
+    async fn hand_over(&self, batch: &Batch) -> Result<Vec<Sent>> {
+        if batch.mails.is_empty() {
+            return Ok(Vec::new());
         }
-        let rows: BTreeMap<_, OutboxRow> = self.rows(ids, |id| id.as_bytes().to_vec())?;
-        let addresses: Vec<Address> = rows.values().map(|row| row.notification.address).collect();
-        let users: BTreeMap<_, UserRow> = self.rows(addresses.clone(), |address| address.as_bytes().to_vec())?;
-        let hours = self.rows(addresses, |address| address.as_bytes().to_vec())?;
-        let questions = rows.values().map(|row| row.notification.question_uuid).collect();
-        let questions = self.rows(questions, |id: &QuestionId| id.as_bytes().to_vec())?;
-        let emails = users.values().filter_map(|user| user.email.clone()).collect();
-        let suppressed = self.rows(emails, |email: &String| email.clone().into_bytes())?;
-        Ok(Facts { rows, users, hours, questions, suppressed, digests })
+        let sent = self.mailer.send(&batch.mails).await.map_err(put_up_with)?;
+        self.faults.reach(CrashPoint::AfterSend)?;
+        Ok(sent)
     }
-
-    /// The rows of a table that there are, by key.
-    fn rows<K: Ord, R: Row>(&self, mut keys: Vec<K>, bytes: impl Fn(&K) -> Vec<u8>) -> Result<BTreeMap<K, R>> {
-        keys.sort();
-        keys.dedup();
-        let stored = self.tables.get_all(R::TABLE, &keys.iter().map(bytes).collect::<Vec<_>>())?;
-        let mut rows = BTreeMap::new();
-        for (key, value) in keys.into_iter().zip(stored) {
-            if let Some(value) = value {
-                rows.insert(key, R::from_bytes(&value).map_err(Error::corrupt)?);
-            }
-        }
-        Ok(rows)
-    }
-}
-
-/// The first entries that are of one kind. A mail may join a digest that is due in the same batch,
-/// so digests are read after the mails before them are recorded.
-fn alike(mut entries: Vec<Entry>) -> Vec<Entry> {
-    let is_digest = |entry: &Entry| matches!(entry.due, Due::Digest(_));
-    let first = entries.first().is_some_and(is_digest);
-    let end = entries.iter().position(|entry| is_digest(entry) != first).unwrap_or(entries.len());
-    entries.truncate(end);
-    entries
 }
 
 /// Whatever is wrong with the mailer, a full disk or a refused login, mails wait until somebody has

@@ -82,6 +82,8 @@ pub struct Reader<J: Job> {
     cursors: Vec<Cursor>,
     /// The frontier last handed on.
     sent: Arrival,
+    /// Batches handed on.
+    handed: u64,
 }
 
 impl<J: Job> Reader<J> {
@@ -95,7 +97,8 @@ impl<J: Job> Reader<J> {
     ) -> Self {
         let sent = progress.frontier;
         let (batch_records, batch_bytes) = (options.batch_records, options.batch_bytes);
-        Reader { job, ports, batch_records, batch_bytes, progress, shared, stop, cursors: Vec::new(), sent }
+        let cursors = Vec::new();
+        Reader { job, ports, batch_records, batch_bytes, progress, shared, stop, cursors, sent, handed: 0 }
     }
 
     /// Reads until told to stop, drained, or the applier is gone.
@@ -115,9 +118,13 @@ impl<J: Job> Reader<J> {
                 let (full, worth) = (!batch.entries.is_empty(), batch.frontier >= self.shared.next_due() || draining);
                 if full || (worth && batch.frontier > self.sent) {
                     self.sent = batch.frontier;
+                    self.handed += 1;
                     if batches.send(batch).await.is_err() {
                         return Ok(());
                     }
+                } else if self.shared.taken() == self.handed {
+                    // Time passes also where nothing comes: it is shown, and nothing is decided by it.
+                    self.ports.show_frontier(batch.frontier);
                 }
                 if !full || self.stop.is_now() {
                     break;

@@ -38,6 +38,7 @@ pub struct Applier<J: Job> {
     unwritten: Arc<Decisions>,
     /// Nothing is due before this, whatever the run being written sets.
     pub(super) quiet_until: Arrival,
+    shared: Arc<Shared>,
 }
 
 /// Where the writer is.
@@ -104,7 +105,7 @@ struct Open<F> {
 impl<J: Job> Applier<J> {
     /// Loads timers and open windows.
     pub(super) async fn load(job: Arc<J>, ports: Ports, options: &LoopOptions, shared: Arc<Shared>) -> Result<Self> {
-        let writer = Box::new(Writer::load(job.clone(), ports.clone(), options, shared).await?);
+        let writer = Box::new(Writer::load(job.clone(), ports.clone(), options, shared.clone()).await?);
         let quiet_until = writer.next_due();
         Ok(Applier {
             job,
@@ -114,6 +115,7 @@ impl<J: Job> Applier<J> {
             writer: Stage::Idle(writer),
             unwritten: Arc::default(),
             quiet_until,
+            shared,
         })
     }
 
@@ -131,10 +133,8 @@ impl<J: Job> Applier<J> {
             rest = &rest[applied..];
         }
         self.rows.age();
-        let frontier = u64::try_from(batch.frontier.0).unwrap_or(0);
-        self.ports.metrics.set(Metric::EngineFrontier, frontier);
-        let lag = self.ports.clock.now().0.saturating_sub(batch.frontier.0);
-        self.ports.metrics.set(Metric::EngineLagMs, u64::try_from(lag).unwrap_or(0));
+        self.ports.show_frontier(batch.frontier);
+        self.shared.take_one();
         Ok(())
     }
 

@@ -19,7 +19,7 @@ mod write;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, watch};
 
@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::fault::Faults;
 use crate::job::Job;
 use crate::log::Log;
-use crate::metrics::Metrics;
+use crate::metrics::{Metric, Metrics};
 use crate::tables::Tables;
 use crate::window::tumbling::WindowSettings;
 
@@ -128,6 +128,8 @@ pub struct Ports {
 pub(crate) struct Shared {
     /// When the next timer is due, so that the reader wakes up for it.
     next_due: AtomicI64,
+    /// Batches applied, so that the reader knows when all that it has read is.
+    taken: AtomicU64,
 }
 
 impl Shared {
@@ -137,6 +139,23 @@ impl Shared {
 
     fn set_next_due(&self, due: Option<Arrival>) {
         self.next_due.store(due.unwrap_or(Arrival::MAX).0, Ordering::Release);
+    }
+
+    fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Acquire)
+    }
+
+    fn take_one(&self) {
+        self.taken.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Ports {
+    /// Says how far in time everything is applied.
+    fn show_frontier(&self, frontier: Arrival) {
+        let lag = self.clock.now().0.saturating_sub(frontier.0);
+        self.metrics.set(Metric::EngineFrontier, u64::try_from(frontier.0).unwrap_or(0));
+        self.metrics.set(Metric::EngineLagMs, u64::try_from(lag).unwrap_or(0));
     }
 }
 

@@ -72,7 +72,7 @@ pub struct Sealed {
     pub windowed: BooleanArray,
 }
 
-/// Records to emit, timers to set, rows to write, counts: what a fold returns besides rows and facts.
+/// Records to emit, timers to set, rows to write, counts, notes: what a fold returns besides rows and facts.
 #[derive(Debug, Default)]
 pub struct Effects {
     /// Records to append, each to its stream.
@@ -83,6 +83,8 @@ pub struct Effects {
     pub puts: Vec<(&'static str, Vec<u8>, Vec<u8>)>,
     /// What to add to which counter.
     pub counts: Vec<(Metric, u64)>,
+    /// What an operator should know: logged as warnings.
+    pub notes: Vec<String>,
 }
 
 impl Effects {

@@ -3,7 +3,8 @@
 //! Life: begun (the answer is final; its row says how many bets there are) → a page a timer, each in
 //! one commit with the bets' rows, the profiles, the notifications and the task's own place → done,
 //! when as many are settled as were accepted. Where an index lags and a sweep ends short of that, the
-//! next one begins a second later and passes over what is settled.
+//! next one begins a second later and passes over what is settled. One that stays short says so: it is
+//! counted, and logged ever less often.
 
 use pipeline::Arrival;
 use pipeline::job::{Ask, Effects, Placed};
@@ -150,9 +151,26 @@ fn next(
     } else if full {
         again(effects, 1);
     } else {
+        came_short(task, effects);
         task.after = None;
         task.sweeps += 1;
         again(effects, SWEEP_AGAIN_MS);
+    }
+}
+
+/// A sweep that found fewer bets than were accepted.
+fn came_short(task: &SettlementRow, effects: &mut Effects) {
+    effects.count(Metric::JobShortSweeps, 1);
+    // The first, second, fourth and so on: sweeps go on for as long as bets are missing.
+    if task.sweeps.is_power_of_two() {
+        effects.notes.push(format!(
+            "settling question {}: sweep {} ended with {} of {} accepted bets settled; the next one begins in {} s",
+            task.question_uuid,
+            task.sweeps,
+            task.settled(),
+            task.accepted,
+            SWEEP_AGAIN_MS / 1_000
+        ));
     }
 }
 
@@ -185,4 +203,79 @@ fn finish(task: &SettlementRow, question: &QuestionRow, now: Arrival, rows: &mut
     };
     effects.emits.push((Settlement::STREAM, Append::new(id.to_string(), event.to_json()).arrived(now)));
     effects.count(Metric::JobSettlements, 1);
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::bet_row::BetRow;
+    use schemas::question::QuestionState;
+
+    use super::super::tests::{bet, question};
+    use super::*;
+    use crate::bets::totals::TotalsRow;
+    use crate::rows::{Key, Row};
+
+    const RULES: SettleRules = SettleRules { challenge_ms: 0, emergency_delay_ms: 0, notify: false, page_bets: 10 };
+
+    fn accepted(number: &u8) -> (RowRef, BetRow) {
+        let row = BetRow {
+            bet: bet(*number, 0, "1", "2"),
+            status: BetStatus::Accepted,
+            status_version: 1,
+            reject_reason: None,
+            payout: None,
+            arrived_at: event_time(Arrival(2_000)),
+            shard: 0,
+            position: u128::from(*number),
+            result: None,
+        };
+        (RowRef { block: 1, row: u32::from(*number) }, row)
+    }
+
+    /// Settling of a question of whose accepted bets the index shows only some.
+    struct Lagging {
+        rows: Rows,
+        id: QuestionId,
+    }
+
+    impl Lagging {
+        fn begin(accepted: u64) -> Lagging {
+            let (mut rows, mut question) = (Rows::default(), question(2));
+            let id = question.spec.question_uuid;
+            (question.state, question.payouts) = (QuestionState::Approved, vec![1, 0]);
+            rows.load(Key::Totals(id), Some(Row::Totals(TotalsRow { bets: vec![accepted, 0], ..TotalsRow::new(2) })));
+            begin(&question, question.opened_at, &mut rows, &mut Effects::default());
+            rows.load(Key::Question(id), Some(Row::Question(question.into())));
+            Lagging { rows, id }
+        }
+
+        fn sweep(&mut self, number: i64, bets: &[u8]) -> Effects {
+            let (found, mut effects) = (bets.iter().map(accepted).collect(), Effects::default());
+            page(self.id, Arrival(20_000 + number), found, &mut self.rows, &mut effects, &RULES);
+            effects
+        }
+    }
+
+    #[test]
+    fn a_sweep_that_comes_short_says_so_and_begins_again() {
+        let mut settling = Lagging::begin(3);
+        for (number, found, noted) in [(1, &[1][..], true), (2, &[], true), (3, &[], false), (4, &[2], true)] {
+            let effects = settling.sweep(number, found);
+            let id = settling.id;
+            assert_eq!(
+                effects.counts.iter().find(|(of, _)| *of == Metric::JobShortSweeps),
+                Some(&(Metric::JobShortSweeps, 1))
+            );
+            assert_eq!(effects.timers, [(Arrival(20_000 + number + SWEEP_AGAIN_MS), Alarm::NextPage.key(id))]);
+            assert_eq!(!effects.notes.is_empty(), noted, "sweep {number}: {:?}", effects.notes);
+            let of = if number < 4 { 1 } else { 2 };
+            let text = format!("question {id}: sweep {number} ended with {of} of 3 accepted bets settled");
+            assert!(effects.notes.iter().all(|note| note.contains(&text)), "{:?}", effects.notes);
+        }
+        // The index has caught up.
+        let effects = settling.sweep(5, &[3]);
+        assert!(effects.notes.is_empty() && effects.timers.is_empty(), "{:?}", effects.notes);
+        assert!(effects.counts.iter().all(|(of, _)| *of != Metric::JobShortSweeps), "{:?}", effects.counts);
+        assert!(rows::settlement(&settling.rows, settling.id).is_some_and(|task| task.settled_at.is_some()));
+    }
 }

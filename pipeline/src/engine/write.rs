@@ -145,6 +145,9 @@ impl<J: Job> Writer<J> {
         for (metric, n) in effects.counts {
             self.ports.metrics.add(metric, n);
         }
+        for note in effects.notes {
+            tracing::warn!("{note}");
+        }
     }
 
     async fn write_checkpoints(&self, run: &Run<J::Fact>, commit: &mut Commit) -> Result<()> {

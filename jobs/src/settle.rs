@@ -3,13 +3,14 @@
 //!
 //! Reading order: [`life`] is the life of a question, one pure function; [`evidence`] weighs what
 //! sources say; [`task`] settles bets page by page, each with its [`result`]; [`audit`] keeps what
-//! operators did.
+//! operators did; [`standing`] says it all to people.
 
 mod audit;
 mod evidence;
 mod life;
 mod questions;
 pub mod result;
+pub mod standing;
 mod task;
 mod timers;
 
@@ -19,6 +20,7 @@ use pipeline::job::{Ask, At, Effects, Placed};
 use schemas::bet_row::BetRow;
 use schemas::game_event::{GameEvent, GameEventKind};
 use schemas::ids::Address;
+use schemas::question::QuestionRow;
 use schemas::stream::StreamRow;
 use schemas::streamer::StreamerRow;
 use schemas::time::Timestamp;
@@ -127,6 +129,12 @@ pub fn apply(
         }
     }
     Ok(())
+}
+
+/// Why an event about a question would be refused if it came now; the log decides when it does come.
+pub fn refusal(event: &GameEvent, question: &QuestionRow, now: Timestamp, rules: &SettleRules) -> Option<String> {
+    let moment = Moment { arrived: now, now };
+    life::transition(question, Trigger::Event(event), moment, rules).err().map(|reject| reject.detail)
 }
 
 /// The rows that a timer needs.

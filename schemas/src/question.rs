@@ -5,6 +5,8 @@
 //! by the times in the row, never by the momentary state. Bets are settled from the moment
 //! an answer is approved or the question is voided.
 
+mod step;
+
 use minicbor::{Decode, Encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,8 @@ use crate::probability::Probability;
 use crate::row::Row;
 use crate::text::{MAX_NAME_BYTES, MAX_SENTENCE_BYTES, check_optional, check_text, named};
 use crate::time::Timestamp;
+
+pub use step::{Cause, Step};
 
 /// Outcomes a question may have. With a text of 256 bytes, an id of 64 and three numbers
 /// of 9 each, they fill 347 of the 400 KB that a DynamoDB item may have.
@@ -298,6 +302,10 @@ pub struct QuestionRow {
     /// An answer that operators asked for out of turn.
     #[n(17)]
     pub emergency: Option<Emergency>,
+    /// How it came to where it stands, from the close on, oldest first.
+    #[n(18)]
+    #[cbor(default)]
+    pub steps: Vec<Step>,
 }
 
 impl QuestionRow {
@@ -323,6 +331,7 @@ impl QuestionRow {
             settling_from: None,
             settled_at: None,
             emergency: None,
+            steps: Vec::new(),
         }
     }
 }

@@ -42,6 +42,13 @@ pub fn weigh(spec: &QuestionSpec, observations: &[Observation]) -> Verdict {
     }
 }
 
+/// Sources that say the same, at most.
+pub fn agreeing(spec: &QuestionSpec, observations: &[Observation]) -> usize {
+    let words = words(spec, observations);
+    let alike = |word: &BTreeSet<u16>| words.values().filter(|other| *other == word).count();
+    words.values().map(alike).max().unwrap_or(0)
+}
+
 /// By source: the outcomes that it says have won.
 fn words(spec: &QuestionSpec, observations: &[Observation]) -> BTreeMap<&'static str, BTreeSet<u16>> {
     let mut by_source: BTreeMap<&'static str, Vec<&Observation>> = BTreeMap::new();

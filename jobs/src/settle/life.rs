@@ -11,6 +11,9 @@
 //! are settled from the moment an answer is approved or the question voided, and nothing takes that
 //! back. Two operators and a delay can decide past quorum and flag.
 
+mod refusal;
+mod steps;
+
 use pipeline::dead_letter::Reject;
 use schemas::game_event::{GameEvent, GameEventKind};
 use schemas::question::{Emergency, Observation, Pause, QuestionRow, QuestionState, Source};
@@ -18,6 +21,7 @@ use schemas::time::Timestamp;
 
 use super::SettleRules;
 use super::evidence::{Verdict, weigh};
+use super::standing::{answer, emergency};
 use super::timers::Alarm;
 
 /// Observations and pauses kept of one question, at most: a row must stay small (64 × 2 KB of
@@ -82,6 +86,7 @@ pub fn transition(
         return Ok(None);
     }
     this.question.version += 1;
+    steps::keep(before, &mut this.question, trigger, moment.arrived);
     Ok(Some((this.question, this.effects)))
 }
 
@@ -187,13 +192,7 @@ impl Move<'_> {
         if allowed {
             return Ok(());
         }
-        let settling = if self.is_final() { ", and its answer is final" } else { "" };
-        Err(Reject::invalid(format!(
-            "type: {} is not possible now: question {} is {}{settling}",
-            kind.name(),
-            self.question.spec.question_uuid,
-            self.question.state
-        )))
+        Err(Reject::invalid(refusal::why(&self.question, kind)))
     }
 
     fn outcome(&self, outcome: u16) -> Result<(), Reject> {
@@ -289,10 +288,16 @@ impl Move<'_> {
             return Ok(());
         }
         match verdict {
-            Verdict::Agreed(payouts) if payouts != self.question.payouts => Err(Reject::invalid(format!(
-                "type: question_approved would confirm {:?} for question {}, but a quorum of its sources says {payouts:?} by now: propose that",
-                self.question.payouts, self.question.spec.question_uuid
-            ))),
+            Verdict::Agreed(payouts) if payouts != self.question.payouts => {
+                let spec = &self.question.spec;
+                Err(Reject::invalid(format!(
+                    "question {} is {}: {} was proposed, but a quorum of its sources says {} by now; `oddsmill question propose` says which it is",
+                    spec.question_uuid,
+                    self.question.state,
+                    answer(spec, &self.question.payouts),
+                    answer(spec, &payouts)
+                )))
+            }
             _ => {
                 self.settle(QuestionState::Approved);
                 Ok(())
@@ -352,15 +357,17 @@ impl Move<'_> {
             Reject::invalid("operator: missing; an emergency answer takes two operators, each by name")
         })?;
         self.payouts_fit(payouts)?;
-        let mut asked = match self.question.emergency.take().filter(|asked| asked.payouts == payouts) {
-            Some(asked) => asked,
-            None => Emergency { payouts: payouts.to_vec(), operators: Vec::new(), reason: reason.into(), due: None },
-        };
-        if asked.operators.iter().any(|name| name == operator) {
+        let earlier = self.question.emergency.as_ref().filter(|asked| asked.payouts == payouts);
+        if let Some(asked) = earlier.filter(|asked| asked.operators.iter().any(|name| name == operator)) {
             return Err(Reject::invalid(format!(
-                "operator: {operator} has asked for this already; another operator must ask for the same"
+                "question {} is {}: {operator} has asked already; {}",
+                self.question.spec.question_uuid,
+                self.question.state,
+                emergency(&self.question.spec, asked)
             )));
         }
+        let new = || Emergency { payouts: payouts.to_vec(), operators: Vec::new(), reason: reason.into(), due: None };
+        let mut asked = earlier.cloned().unwrap_or_else(new);
         asked.operators.push(operator.to_owned());
         if asked.operators.len() == 2 {
             let due = self.moment.now.saturating_add(self.rules.emergency_delay_ms);

@@ -17,7 +17,9 @@ use crate::odds::Odds;
 use crate::odds_event::OddsEvent;
 use crate::outbox::{OutboxRow, OutboxState};
 use crate::probability::Probability;
-use crate::question::{Emergency, Observation, Pause, QuestionRow, QuestionSpec, QuestionState, Source, Winners};
+use crate::question::{
+    Cause, Emergency, Observation, Pause, QuestionRow, QuestionSpec, QuestionState, Source, Step, Winners,
+};
 use crate::quote::{OutcomeQuote, Quote};
 use crate::settlement::{Settlement, SettlementRow};
 use crate::stream::{StreamRow, StreamSpec};
@@ -348,6 +350,8 @@ pub fn question_row() -> QuestionRow {
     row.challenge_until = Some(at("2022-07-11T14:52:27.332Z"));
     row.emergency =
         Some(Emergency { payouts: Vec::new(), operators: vec!["ann".into()], reason: "no feed".into(), due: None });
+    let step = |state, by| Step { at: at("2022-07-11T14:47:27.332Z"), state, by };
+    row.steps = vec![step(QuestionState::Closed, Cause::Event), step(QuestionState::Proposed, Cause::Sources)];
     row
 }
 

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use schemas::codec::Event;
 use schemas::question::{Emergency, QuestionState};
 
+use super::super::standing;
 use super::super::tests::question;
 use super::*;
 
@@ -169,6 +170,10 @@ fn the_table_of_states_and_triggers() {
             let outcome: Result<Option<Moved>, Reject> = outcome;
             if let Ok(Some((after, _))) = &outcome {
                 assert_eq!(after.version, before.version + 1, "{name} {trigger}");
+                let standing = after.steps.last().map(|step| step.state);
+                let moved =
+                    after.state != before.state && !matches!(after.state, QuestionState::Open | QuestionState::Paused);
+                assert!(!moved || standing == Some(after.state), "{name} {trigger}: {standing:?}");
                 assert!(before.settling_from.is_none() || after.settling_from == before.settling_from);
                 // Settling begins exactly where the answer becomes final.
                 let settles = after.settling_from != before.settling_from;
@@ -240,5 +245,103 @@ fn what_was_said_while_it_was_flagged_counts() {
     let now = at(NOW + 60_000);
     let approve = Trigger::Event(event("question_approved"));
     let refused = transition(&flagged, approve, Moment { arrived: now, now }, &rules()).unwrap_err();
-    assert!(refused.detail.contains("says [0, 1] by now"), "{}", refused.detail);
+    assert!(refused.detail.contains("says outcome 1 by now"), "{}", refused.detail);
+}
+
+/// The steps that the clock and these events lead to, in words.
+fn told(row: QuestionRow, events: &[&GameEvent], alarm: Option<Alarm>) -> Vec<String> {
+    let mut row = live(row, events);
+    let now = at(NOW + 3_600_000);
+    if let Some(alarm) = alarm {
+        row = transition(&row, Trigger::Alarm(alarm), Moment { arrived: now, now }, &rules()).unwrap().unwrap().0;
+    }
+    standing::steps(&row).map(|(step, words)| format!("{} {}: {words}", step.state, step.by)).collect()
+}
+
+#[test]
+fn the_way_to_an_answer_is_told() {
+    let all = events();
+    let event = |name: &str| &all.iter().find(|(of, _)| *of == name).unwrap().1;
+    let single = || {
+        let mut row = question(2);
+        row.spec.quorum = 1;
+        row
+    };
+    let proposed = "proposed sources: answer proposed by a quorum of 1";
+    let ended = "closed event: betting ended";
+    for (row, events, alarm, expected) in [
+        (question(2), &["betting_closed"][..], None, &[ended][..]),
+        (question(2), &[], Some(Alarm::EndOfBetting), &["closed time: betting ended by its time"]),
+        (
+            single(),
+            &["betting_closed", "feed sees 0"],
+            None,
+            &[
+                ended,
+                "proposed sources: answer proposed by a quorum of 1: outcome 0, final at 1970-01-01T00:00:21Z unless somebody flags it",
+            ],
+        ),
+        // Said before the close: closed and proposed at once.
+        (
+            single(),
+            &["feed sees 0", "betting_closed"],
+            Some(Alarm::EndOfChallenge),
+            &[ended, proposed, "approved time: approved, since nobody flagged it in time: outcome 0"],
+        ),
+        (
+            question(2),
+            &["betting_closed", "feed sees 0", "streamer sees 1", "operator sees 1"],
+            Some(Alarm::EndOfChallenge),
+            &[
+                ended,
+                "flagged sources: flagged: sources disagreed",
+                "proposed operator: answer proposed by an operator",
+                "approved time: approved, since nobody flagged it in time: outcome 1",
+            ],
+        ),
+        (
+            single(),
+            &["betting_closed", "question_flagged", "feed sees 0", "question_approved", "question_approved"],
+            None,
+            &[
+                ended,
+                "flagged operator: flagged by an operator",
+                "closed operator: flag lifted",
+                proposed,
+                "approved operator: approved by an operator: outcome 0",
+            ],
+        ),
+        (
+            question(2),
+            &["emergency, ann", "emergency, cy"],
+            Some(Alarm::EndOfDelay),
+            &[
+                "closed emergency: betting ended",
+                "approved emergency: approved: the emergency answer took effect: outcome 0",
+            ],
+        ),
+        (question(2), &["question_voided"], None, &["closed event: betting ended", "voided event: voided: rain"]),
+        (
+            question(2),
+            &["betting_closed", "answer finalised 1 0"],
+            None,
+            &[ended, "finalised chain: answer finalised by the chain: outcome 0"],
+        ),
+    ] {
+        let mut cy = event("emergency, bob").clone();
+        cy.operator = Some("cy".into());
+        let events: Vec<_> =
+            events.iter().map(|name| if *name == "emergency, cy" { &cy } else { event(name) }).collect();
+        assert_eq!(told(row, &events, alarm), expected, "{alarm:?}");
+    }
+}
+
+#[test]
+fn what_an_emergency_waits_for_is_told() {
+    let said = |operators: &[&str], due| standing::emergency(&question(2).spec, &emergency(operators, due).unwrap());
+    assert_eq!(said(&["ann"], None), "outcome 0, asked by ann (1 of 2): another operator must ask for the same");
+    assert_eq!(
+        said(&["ann", "bob"], Some(NOW)),
+        "outcome 0, asked by ann and bob: takes effect at 1970-01-01T00:00:20Z unless somebody flags it"
+    );
 }

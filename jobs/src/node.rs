@@ -83,6 +83,18 @@ impl Default for NodeOptions {
     }
 }
 
+impl NodeOptions {
+    /// What settling is told.
+    pub fn settle_rules(&self) -> SettleRules {
+        SettleRules {
+            challenge_ms: self.challenge_ms,
+            emergency_delay_ms: self.emergency_delay_ms,
+            notify: self.notify,
+            page_bets: self.settle_page_bets,
+        }
+    }
+}
+
 /// An open node. Cheap to clone.
 #[derive(Clone)]
 pub struct Node {
@@ -189,12 +201,7 @@ impl Node {
 
     fn start_with(&self, drain: bool, sender: Option<Sender>) -> Running {
         let rules = BetRules { max_skew_ms: self.options.max_skew_ms, notify: self.options.notify };
-        let settling = SettleRules {
-            challenge_ms: self.options.challenge_ms,
-            emergency_delay_ms: self.options.emergency_delay_ms,
-            notify: self.options.notify,
-            page_bets: self.options.settle_page_bets,
-        };
+        let settling = self.options.settle_rules();
         let mut options = LoopOptions::new(betting::LOOP);
         options.windows = self.windows.clone();
         options.export_dir = self.options.export.then(|| self.dir().join("parquet"));

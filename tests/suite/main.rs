@@ -5,6 +5,7 @@ mod bad_bets;
 mod cricket;
 mod kill;
 mod mails;
+mod operators;
 mod quiet;
 mod recovery;
 mod seeded_bugs;

@@ -2,8 +2,10 @@
 //!
 //! An act is a game event with the operator's name in it, like any other: it has its place in the
 //! log, is applied in its order, and leaves a row of the audit or a dead letter that says why not.
+//! What does not fit the question as it stands is refused before it gets there.
 
 mod act;
+mod row;
 mod show;
 
 use clap::{Args, Subcommand};

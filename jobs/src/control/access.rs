@@ -11,8 +11,10 @@ use pipeline::log::Chunk;
 use pipeline::record::{Append, Position};
 use pipeline::shard::{Shard, ShardId};
 use pipeline::{Clock, Error, Result};
+use schemas::ids::QuestionId;
 
 use super::client::Client;
+use super::question::{self, Standing};
 use super::socket;
 use crate::config::Config;
 use crate::node::Node;
@@ -150,6 +152,14 @@ impl Access {
         match self {
             Access::Local(node) => query(node, text).await,
             Access::Remote(client) => client.sql(text).await,
+        }
+    }
+
+    /// A question as it stands.
+    pub async fn question(&self, id: QuestionId) -> Result<Standing> {
+        match self {
+            Access::Local(node) => question::standing(node, id).await,
+            Access::Remote(client) => client.question(id).await,
         }
     }
 

@@ -10,13 +10,15 @@ use futures::{StreamExt, stream};
 use pipeline::log::Chunk;
 use pipeline::record::{Append, Position};
 use pipeline::shard::{Shard, ShardId};
-use pipeline::{Error, Result};
+use pipeline::{Arrival, Error, Result};
+use schemas::ids::QuestionId;
 use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 
 use super::access::Rows;
 use super::frame::{self, Frame};
 use super::message::{Hello, Request, Response, Status};
+use super::question::{self, Standing};
 use super::{records, socket};
 use crate::redrive::{Report, Selection};
 
@@ -106,6 +108,19 @@ impl Client {
         hello(&mut stream).await?;
         match ask(&mut stream, &Request::Sql { query: query.to_owned() }).await? {
             Response::Rows => rows(stream).await,
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// A question as it stands.
+    pub async fn question(&self, id: QuestionId) -> Result<Standing> {
+        let mut connection = self.connection.lock().await;
+        match ask(&mut connection, &Request::Question { id }).await? {
+            Response::Question { now, current } => {
+                let bytes = frame::receive_data(&mut *connection).await?.unwrap_or_default();
+                let row = if bytes.is_empty() { None } else { Some(question::decode(&bytes)?) };
+                Ok(Standing { row, now: Arrival(now), current })
+            }
             _ => Err(unexpected()),
         }
     }

@@ -3,6 +3,7 @@
 use pipeline::record::Position;
 use pipeline::shard::{HashRange, Shard, ShardId};
 use pipeline::{Arrival, Error, Result};
+use schemas::ids::QuestionId;
 use serde::{Deserialize, Serialize};
 
 use crate::redrive::{Report, Selection};
@@ -49,6 +50,11 @@ pub enum Request {
     Sql {
         /// The query.
         query: String,
+    },
+    /// A question as it stands; its row follows the response in a data frame, empty where there is none.
+    Question {
+        /// The question.
+        id: QuestionId,
     },
     /// Appends dead letters to their streams again.
     Redrive(Selection),
@@ -118,6 +124,13 @@ pub enum Response {
     },
     /// To [`Request::Sql`].
     Rows,
+    /// To [`Request::Question`].
+    Question {
+        /// The pipeline's time, in milliseconds since the epoch.
+        now: i64,
+        /// Whether every game event in the log is applied.
+        current: bool,
+    },
     /// To [`Request::Redrive`].
     Redriven(Report),
     /// Instead of any of them.

@@ -11,12 +11,14 @@ use std::time::Duration;
 use arrow::ipc::writer::StreamWriter;
 use futures::StreamExt;
 use pipeline::{Error, Result};
+use schemas::row::Row;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::access::{self, Rows};
 use super::message::{Hello, Request, Response, Status};
+use super::question::{self, Standing};
 use super::{frame, records, socket};
 use crate::node::Node;
 
@@ -189,6 +191,11 @@ impl Service {
                 let rows = access::query(&self.node, &query).await?;
                 frame::send(stream, &Response::Rows).await?;
                 return send_rows(rows, stream).await;
+            }
+            Request::Question { id } => {
+                let Standing { row, now, current } = question::standing(&self.node, id).await?;
+                frame::send(stream, &Response::Question { now: now.0, current }).await?;
+                return frame::send_data(stream, &row.map(|row| row.to_bytes()).unwrap_or_default()).await;
             }
             Request::Redrive(selection) => {
                 self.writable()?;

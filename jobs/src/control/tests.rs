@@ -9,11 +9,13 @@ use futures::StreamExt;
 use pipeline::record::{Append, Position};
 use pipeline::shard::ShardId;
 use pipeline::{Arrival, Clock, Error};
+use schemas::ids::QuestionId;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 
 use super::message::{Hello, Request, Response, Status};
+use super::question::Standing;
 use super::server::{Service, converse};
 use super::*;
 use crate::node::{Node, NodeOptions};
@@ -63,6 +65,29 @@ async fn requests_are_answered() {
     }
     assert!(read.iter().map(|r| &r.data).eq(records.iter().map(|r| &r.data)));
     assert!(read.iter().all(|record| record.arrived_at == Arrival(1_000)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_question_is_shown_as_it_stands() {
+    let node = node();
+    let (stream, _stop) = serve(&node, true);
+    let client = Client::greet(node.dir().to_path_buf(), stream).await.unwrap();
+    let id = "0a000000-0000-4000-8000-000000000001";
+    let none = Standing { row: None, now: Arrival(1_000), current: true };
+    assert_eq!(client.question(QuestionId::parse(id).unwrap()).await.unwrap(), none);
+
+    let opened = format!(
+        r#"{{"event_uuid":"0e000000-0000-4000-8000-000000000001","type":"question_opened","at":1000,"question":{{"question_uuid":"{id}","game":"g","question":"Who?","outcomes":["a","b"],"chain_id":137,"betting_end_time":9000}}}}"#
+    );
+    client.append("game-events", &[Append::new(id, opened)]).await.unwrap();
+    let waiting = Standing { current: false, ..none };
+    assert_eq!(client.question(QuestionId::parse(id).unwrap()).await.unwrap(), waiting);
+
+    node.clock.advance_to(Arrival(2_000));
+    node.start(true).task.await.unwrap().unwrap();
+    let known = client.question(QuestionId::parse(id).unwrap()).await.unwrap();
+    assert_eq!((known.current, known.now), (true, Arrival(2_000)));
+    assert_eq!(known.row.unwrap().spec.outcomes, ["a", "b"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,15 +1,15 @@
-//! An operator's act: signed, appended, and followed until it is applied or refused.
+//! An operator's act: signed, tried on the question as it stands, appended, and followed until it is
+//! applied or refused.
 
 use std::time::Duration;
 
 use clap::Args;
-use pipeline::Clock;
 use pipeline::record::Append;
 use schemas::codec::Event;
 use schemas::game_event::{GameEvent, GameEventKind};
 use schemas::ids::{EventId, derive};
 use schemas::probability::Probability;
-use schemas::question::Source;
+use schemas::question::{QuestionRow, Source};
 use tokio::time::{sleep, timeout};
 
 use super::show::{self, Known};
@@ -18,6 +18,8 @@ use crate::cli::Context;
 use crate::cli::answers::cells;
 use crate::cli::exit::Failure;
 use crate::control::Access;
+use crate::control::question::Standing;
+use crate::settle::{self, SettleRules, standing};
 
 /// How long an act is followed, and how often it is looked for meanwhile.
 const FOLLOWED: Duration = Duration::from_secs(10);
@@ -72,7 +74,8 @@ pub async fn act(
     let operator = signature.name()?;
     let known = show::find(access, question).await?;
     let kind = act.kind(&known)?;
-    let now = Clock::System.now();
+    let before = access.question(known.id).await?;
+    let now = before.now;
     let parts: [&[u8]; 4] = [known.id.as_bytes(), operator.as_bytes(), kind.name().as_bytes(), &now.0.to_be_bytes()];
     let event = GameEvent {
         event_uuid: EventId::new(derive("operator", &parts)),
@@ -80,6 +83,10 @@ pub async fn act(
         operator: Some(operator.clone()),
         kind,
     };
+    let rules = context.config.node_options(false).settle_rules();
+    if let Some(why) = refusal(&event, &before, &rules) {
+        return Err(Failure::Failed(format!("refused: {why}")));
+    }
     let record = Append::new(known.id.to_string(), event.to_json());
     let placed = access.append(GameEvent::STREAM, vec![record]).await?;
     let Some((shard, position)) = placed.first() else { return Ok(()) };
@@ -89,8 +96,11 @@ pub async fn act(
     }
     let letter = format!("{}/{}/{position}", GameEvent::STREAM, shard.0);
     match timeout(FOLLOWED, follow(access, &known, event.event_uuid, &letter)).await {
-        Ok(Ok((before, after))) => {
-            context.remark(format!("{}: {before} -> {after}, by {operator}", known.text));
+        Ok(Ok((from, to))) => {
+            let moved = if from == to { format!("still {to}") } else { format!("{from} -> {to}") };
+            context.remark(format!("{}: {moved}, by {operator}", known.text));
+            let after = access.question(known.id).await?.row;
+            outlook(before.row.as_ref(), after.as_ref()).iter().for_each(|line| context.remark(line));
             Ok(())
         }
         Ok(Err(failure)) => Err(failure),
@@ -100,6 +110,28 @@ pub async fn act(
             known.id
         ))),
     }
+}
+
+/// Why the act does not fit. Where the log holds what the question does not know yet, the log decides.
+fn refusal(event: &GameEvent, before: &Standing, rules: &SettleRules) -> Option<String> {
+    if let Err(wrong) = event.check() {
+        return Some(wrong.to_string());
+    }
+    let row = before.row.as_ref().filter(|_| before.current)?;
+    settle::refusal(event, row, event.at, rules)
+}
+
+/// What an act that was applied leads to.
+fn outlook(before: Option<&QuestionRow>, after: Option<&QuestionRow>) -> Vec<String> {
+    let Some(after) = after else { return Vec::new() };
+    let open = |row: &QuestionRow| row.settling_from.is_none();
+    let asked = before.and_then(|before| before.emergency.as_ref()).filter(|_| open(after));
+    let dropped = asked.filter(|asked| after.emergency.as_ref().is_none_or(|now| now.payouts != asked.payouts));
+    let dropped = dropped.map(|asked| {
+        let answer = standing::answer(&after.spec, &asked.payouts);
+        format!("the emergency answer {answer}, asked by {}, is withdrawn", asked.operators.join(" and "))
+    });
+    dropped.into_iter().chain(standing::next(after)).collect()
 }
 
 /// Waits for the audit's row of the act, or for the dead letter that says why there is none.

@@ -3,8 +3,10 @@
 use std::io::Write;
 
 use schemas::ids::QuestionId;
+use schemas::question::QuestionRow;
 use serde_json::{Value, json};
 
+use super::row;
 use crate::cli::Context;
 use crate::cli::answers::{cells, literal, objects};
 use crate::cli::exit::Failure;
@@ -74,13 +76,22 @@ pub async fn show(context: &Context, access: &Access, what: &str) -> Result<(), 
                    quorum, winners, betting_end_time, closed_at, challenge_until, settling_from, settled_at, flag_reason, void_reason";
     let question = objects(access, &one("questions", columns)).await?.pop().unwrap_or_default();
     let settlement = objects(access, &one("settlements", "*")).await?.pop();
+    let row = access.question(id).await?.row;
     let audit = format!("{} ORDER BY at", one("audit", "at, operator, action, \"before\", \"after\", detail"));
     if matches!(context.output, Some(OutputFormat::Json | OutputFormat::Jsonl)) {
         let audit = objects(access, &audit).await?;
-        return print_json(&json!({ "question": question, "settlement": settlement, "audit": audit }));
+        let mut all = json!({ "question": question, "settlement": settlement, "audit": audit });
+        for (name, value) in row.iter().flat_map(row::in_json) {
+            all[name] = value;
+        }
+        return print_json(&all);
     }
     let mut out = stdout();
-    in_text(&question, settlement.as_ref(), &mut out)?;
+    in_text(&question, row.as_ref(), settlement.as_ref(), &mut out)?;
+    if let Some(row) = &row {
+        row::sources(row, &mut out)?;
+        row::history(row, &mut out)?;
+    }
     let acts = cells(access, &audit).await?;
     if !acts.is_empty() {
         writeln!(out, "\naudit")?;
@@ -92,7 +103,12 @@ pub async fn show(context: &Context, access: &Access, what: &str) -> Result<(), 
     Ok(out.flush()?)
 }
 
-fn in_text(question: &Value, settlement: Option<&Value>, out: &mut impl Write) -> std::io::Result<()> {
+fn in_text(
+    question: &Value,
+    row: Option<&QuestionRow>,
+    settlement: Option<&Value>,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     for (label, name) in [
         ("question", "question"),
@@ -103,18 +119,14 @@ fn in_text(question: &Value, settlement: Option<&Value>, out: &mut impl Write) -
         ("void", "void_reason"),
         ("betting ends", "betting_end_time"),
         ("closed", "closed_at"),
-        ("challenge", "challenge_until"),
+        ("final since", "settling_from"),
         ("settled", "settled_at"),
     ] {
         if !question[name].is_null() {
             writeln!(out, "{label:<13} {}", text(&question[name]))?;
         }
     }
-    writeln!(
-        out,
-        "quorum        {} of independent sources; {} outcome(s) win",
-        question["quorum"], question["winners"]
-    )?;
+    row.map_or(Ok(()), |row| row::waiting(row, out))?;
     for (number, name) in question["outcomes"].as_array().into_iter().flatten().enumerate() {
         let of = |list: &str| question[list].get(number).map(text).unwrap_or_else(|| "0".to_owned());
         let mark = if of("payouts") == "0" { ' ' } else { '*' };

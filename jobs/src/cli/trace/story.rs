@@ -4,6 +4,7 @@ use memchr::memmem;
 use pipeline::record::Record;
 use pipeline::shard::ShardId;
 use schemas::ids::{BetId, QuestionId};
+use schemas::question::{Cause, QuestionRow};
 use schemas::time::Timestamp;
 use serde_json::Value;
 
@@ -12,14 +13,31 @@ use crate::cli::answers::{cells, objects};
 use crate::cli::event::event_json;
 use crate::cli::exit::Failure;
 use crate::control::Access;
+use crate::settle::standing;
+
+/// Of two things at one moment, what led to the other: a timer is delivered before the records that
+/// arrived with it, a record before what it caused, and a change is told before it is mailed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Order {
+    Timer,
+    Game,
+    Act,
+    Question,
+    Bet,
+    Decision,
+    DeadLetter,
+    Told,
+    Mailed,
+    Settled,
+}
 
 /// A line of the story.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// When, by the pipeline's time.
     pub at: String,
-    /// Of two at one moment, which is told first.
-    order: u8,
+    /// What the story is sorted by: when, what led to what, and of one kind its own order.
+    key: (Timestamp, Order, u64),
     /// A place in a stream, or a table.
     pub place: String,
     /// In words.
@@ -34,6 +52,8 @@ pub struct Story {
     question: Option<QuestionId>,
     outcome: Option<u64>,
     placed_at: Option<Timestamp>,
+    /// Whether it is in its window's odds.
+    counts: bool,
     lines: Vec<Line>,
 }
 
@@ -43,13 +63,25 @@ impl Story {
         let columns = "question_uuid, outcome_index, bettor, buy_amount, odds, placed_at, arrived_at, status, \
                        status_version, reject_reason, result, payout, shard, position";
         let row = objects(access, &format!("SELECT {columns} FROM bets WHERE bet_uuid = '{bet}'")).await?.pop();
-        let mut story =
-            Story { bet, needles: Vec::new(), question: None, outcome: None, placed_at: None, lines: Vec::new() };
-        story.search_for(bet.to_string().into_bytes(), bet.as_bytes());
+        let mut story = Story::new(bet);
         if let Some(row) = row {
             story.decision(&row);
         }
         Ok(story)
+    }
+
+    fn new(bet: BetId) -> Story {
+        let mut story = Story {
+            bet,
+            needles: Vec::new(),
+            question: None,
+            outcome: None,
+            placed_at: None,
+            counts: false,
+            lines: Vec::new(),
+        };
+        story.search_for(bet.to_string().into_bytes(), bet.as_bytes());
+        story
     }
 
     fn search_for(&mut self, text: Vec<u8>, bytes: &[u8]) {
@@ -61,6 +93,7 @@ impl Story {
         self.question = QuestionId::parse(&text("question_uuid")).ok();
         self.outcome = row["outcome_index"].as_u64();
         self.placed_at = Timestamp::parse_rfc3339(&text("placed_at")).ok();
+        self.counts = row["reject_reason"].is_null();
         if let Some(question) = self.question {
             self.search_for(question.to_string().into_bytes(), question.as_bytes());
         }
@@ -80,7 +113,16 @@ impl Story {
             }
         }
         let place = format!("table bets, from {}/{}", text("shard"), text("position"));
-        self.lines.push(Line { at: text("arrived_at"), order: 3, place, what });
+        self.tell_at(&text("arrived_at"), Order::Decision, 0, place, what);
+    }
+
+    fn tell_at(&mut self, at: &str, order: Order, number: u64, place: String, what: String) {
+        let moment = Timestamp::parse_rfc3339(at).unwrap_or(Timestamp::EPOCH);
+        self.line(moment, order, number, place, what);
+    }
+
+    fn line(&mut self, at: Timestamp, order: Order, number: u64, place: String, what: String) {
+        self.lines.push(Line { at: at.to_rfc3339(), key: (at, order, number), place, what });
     }
 
     /// The streams that can tell of it.
@@ -112,16 +154,15 @@ impl Story {
 
     fn push(&mut self, stream: &str, shard: ShardId, record: &Record, what: String) {
         let order = match stream {
-            "game-events" => 0,
-            "bets" => 1,
-            "dead-letters" => 2,
-            "odds" => 4,
-            "settlements" => 5,
-            _ => 6,
+            "odds" => Order::Timer,
+            "game-events" => Order::Game,
+            "bets" => Order::Bet,
+            "dead-letters" => Order::DeadLetter,
+            "settlements" => Order::Settled,
+            _ => Order::Told,
         };
-        let at = event_time(record.arrived_at).to_rfc3339();
         let place = format!("{stream}/{}/{}", shard.0, record.position);
-        self.lines.push(Line { at, order, place, what });
+        self.line(event_time(record.arrived_at), order, record.position.as_u64().unwrap_or(u64::MAX), place, what);
     }
 
     /// Whether an event with one of the ids in it is about this bet or its question.
@@ -133,7 +174,8 @@ impl Story {
             "odds" => {
                 let at = |name: &str| event[name].as_i64().unwrap_or_default();
                 let placed = self.placed_at.map_or(i64::MIN, Timestamp::millis);
-                is("question_uuid", &question)
+                self.counts
+                    && is("question_uuid", &question)
                     && event["outcome_index"].as_u64() == self.outcome
                     && (at("window_start")..at("window_end")).contains(&placed)
             }
@@ -149,7 +191,7 @@ impl Story {
             .map(|version| format!("'{}'", schemas::notification::Notification::id_of(self.bet, version)))
             .collect();
         let sql = format!(
-            "SELECT notification_id, event, state, email, attempts, created_at, sent_at, last_error FROM outbox \
+            "SELECT notification_id, event, status_version, state, email, created_at, sent_at, last_error FROM outbox \
              WHERE notification_id IN ({}) ORDER BY status_version",
             ids.join(", ")
         );
@@ -161,12 +203,12 @@ impl Story {
             what.extend(text("email").map(|email| format!(" to {email}")));
             what.extend(text("last_error").map(|why| format!(" ({why})")));
             let place = format!("table outbox, {}", text("notification_id").unwrap_or_default());
-            self.lines.push(Line { at, order: 7, place, what });
+            self.tell_at(&at, Order::Mailed, row["status_version"].as_u64().unwrap_or_default(), place, what);
         }
         Ok(())
     }
 
-    /// What operators did to its question.
+    /// What operators did to its question, and how that came to its answer.
     pub async fn acts(&mut self, access: &Access) -> Result<(), Failure> {
         let Some(question) = self.question else { return Ok(()) };
         let sql = format!(
@@ -175,14 +217,27 @@ impl Story {
         for row in cells(access, &sql).await? {
             let [at, operator, action, before, after, detail] = &row[..] else { continue };
             let what = format!("{operator}: {action}, {before} -> {after} {detail}").trim_end().to_owned();
-            self.lines.push(Line { at: at.clone(), order: 1, place: "table audit".into(), what });
+            self.tell_at(at, Order::Act, 0, "table audit".into(), what);
+        }
+        if let Some(row) = access.question(question).await?.row {
+            self.steps(&row);
         }
         Ok(())
     }
 
+    fn steps(&mut self, row: &QuestionRow) {
+        for (number, (step, what)) in (0u64..).zip(standing::steps(row)) {
+            let order = match step.by {
+                Cause::Time | Cause::Emergency => Order::Timer,
+                _ => Order::Question,
+            };
+            self.line(step.at, order, number, "table questions".into(), what);
+        }
+    }
+
     /// Everything, in order.
     pub fn tell(mut self) -> Vec<Line> {
-        self.lines.sort();
+        self.lines.sort_by_key(|line| line.key);
         self.lines
     }
 }
@@ -225,3 +280,6 @@ fn in_words(stream: &str, event: &Value) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

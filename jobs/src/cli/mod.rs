@@ -16,6 +16,7 @@ mod generate;
 mod jobs;
 mod lines;
 mod mail;
+mod next;
 pub mod output;
 mod produce;
 mod question;

@@ -41,6 +41,9 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every one.
+    pub const ALL: [Reason; 2] = [Reason::Invalid, Reason::Conflict];
+
     /// The name people see.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -4,7 +4,7 @@ use futures::StreamExt;
 use serde_json::Value;
 
 use super::exit::Failure;
-use crate::control::Access;
+use crate::control::{Access, Rows};
 
 /// A query's rows as JSON objects. For answers of a few rows.
 pub async fn objects(access: &Access, sql: &str) -> Result<Vec<Value>, Failure> {
@@ -21,7 +21,11 @@ pub async fn objects(access: &Access, sql: &str) -> Result<Vec<Value>, Failure> 
 
 /// A query's rows as texts, in the order of its columns; null is an empty text.
 pub async fn cells(access: &Access, sql: &str) -> Result<Vec<Vec<String>>, Failure> {
-    let mut rows = access.sql(sql).await?;
+    texts(access.sql(sql).await?).await
+}
+
+/// Rows as texts; null is an empty text.
+pub async fn texts(mut rows: Rows) -> Result<Vec<Vec<String>>, Failure> {
     let mut found = Vec::new();
     let options = arrow::util::display::FormatOptions::default();
     while let Some(batch) = rows.batches.next().await {

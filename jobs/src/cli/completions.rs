@@ -11,7 +11,8 @@ use super::output::stdout;
 
 const EXAMPLES: &str = "\
 Examples:
-  oddsmill completions bash > ~/.local/share/bash-completion/completions/oddsmill
+  oddsmill completions bash \\
+      > ~/.local/share/bash-completion/completions/oddsmill
   oddsmill completions zsh > ~/.zfunc/_oddsmill
   oddsmill completions fish > ~/.config/fish/completions/oddsmill.fish
 ";

@@ -7,7 +7,6 @@
 mod player;
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -18,14 +17,14 @@ use tokio::time::{sleep, timeout};
 use super::Context;
 use super::answers::cells;
 use super::exit::Failure;
-use super::output::{counted, grouped, stdout};
+use super::next::try_next;
+use super::output::{counted, grouped, stdout, wants_json_lines};
 use super::signals::Signals;
 use super::top::gather::Gather;
 use super::top::look::Look;
+use super::top::plain;
 use super::top::screen::{self, ViewError};
-use super::top::{model::Snapshot, plain};
 use crate::config::duration::parse_millis;
-use crate::config::settings::Setting;
 use crate::control::access::open_alone;
 use crate::control::{Access, Mode, Server};
 use crate::node::{Node, Running};
@@ -45,14 +44,17 @@ const DAY_MS: i64 = 86_400_000;
 
 const EXAMPLES: &str = "\
 Examples:
-  oddsmill demo                           until q or Ctrl-C; a minute of the day takes a second
-  oddsmill demo --for 60s --rate 2000     2,000 bets a second at the evening's peak
-  oddsmill demo --speed 600 --seed 7      another day, ten times as fast
-  oddsmill demo | tee demo.log            lines instead of the live view
+  oddsmill demo                         until q or Ctrl-C
+  oddsmill demo --for 60s --rate 2000   2,000 bets a second at the peak
+  oddsmill demo --speed 600 --seed 7    another day, ten times as fast
+  oddsmill demo | tee demo.log          lines instead of the live view
+  oddsmill demo --for 1m -o jsonl       all that the view shows, as JSON lines
 
-It begins in the evening, goes on through the quiet night, and the next day follows with matches of
-its own. The data directory is thrown away by the next demo, so only an empty one or an earlier
-demo's is taken. While it runs, every other command works beside it, in another terminal.
+A minute of the day takes a second. It begins in the evening, goes on through
+the quiet night, and the next day follows with matches of its own. The data
+directory is thrown away by the next demo, so only an empty one or an earlier
+demo's is taken. While it runs, every other command works beside it, in another
+terminal.
 ";
 
 /// Play a match day through every job, with a live view
@@ -76,6 +78,7 @@ pub struct Demo {
 impl Demo {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let lines = wants_json_lines("demo", context.output)?;
         let mut signals = Signals::listen()?;
         make_way(context).await?;
         let midnight = today();
@@ -90,13 +93,13 @@ impl Demo {
         let server = Server::start(node.clone(), "demo", Mode::Live)?;
         let day = self.day(midnight)?;
         let player = tokio::spawn(Player::new(node.clone(), day).run());
-        let outcome = self.watch(context, &node, &mut running, &mut signals).await;
+        let outcome = self.watch(context, &node, origin, &mut running, &mut signals).await;
         player.abort();
         let drained = drain(context, running, &mut signals).await;
         server.stop().await;
         outcome?;
         drained?;
-        summary(context, &node).await
+        summary(context, &node, lines).await
     }
 
     /// A day with so many bets that its peak has the rate asked for.
@@ -124,11 +127,12 @@ impl Demo {
         &self,
         context: &Context,
         node: &Node,
+        origin: Arrival,
         running: &mut Running,
         signals: &mut Signals,
     ) -> Result<(), Failure> {
         let access = Access::Local(Box::new(node.clone()));
-        let mut gather = Gather::new(&access, Clock::System, Clock::System.now());
+        let mut gather = Gather::new(&access, Clock::System, Clock::System.now()).beginning(origin);
         let next = async || gather.next().await;
         let over = async {
             let lasting = self.lasting.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
@@ -138,12 +142,14 @@ impl Demo {
                 () = failed(running) => {}
             }
         };
-        let ended = if screen::is_terminal() && std::io::stdin().is_terminal() && !context.quiet {
+        let ended = if context.output.is_some() {
+            plain::follow(Duration::from_secs(2), next, over, |shown| print_line(&plain::json(shown)?)).await
+        } else if screen::is_terminal() && std::io::stdin().is_terminal() && !context.quiet {
             let look = Look::of(|name| std::env::var(name).ok());
             screen::run(look, Duration::from_millis(500), next, over).await
         } else {
             context.remark(format!("a match day in {}; Ctrl-C ends it", node.dir().display()));
-            plain::follow(Duration::from_secs(2), next, over, print_line).await
+            plain::follow(Duration::from_secs(2), next, over, |shown| print_line(&plain::line(shown))).await
         };
         match ended {
             Ok(_) => Ok(()),
@@ -154,9 +160,9 @@ impl Demo {
     }
 }
 
-fn print_line(shown: &Snapshot) -> std::io::Result<bool> {
+fn print_line(line: &str) -> std::io::Result<bool> {
     let mut out = stdout();
-    writeln!(out, "{}", plain::line(shown))?;
+    writeln!(out, "{line}")?;
     out.flush()?;
     Ok(true)
 }
@@ -207,8 +213,8 @@ async fn drain(context: &Context, mut running: Running, signals: &mut Signals) -
     }
 }
 
-/// What it came to, and what to try next.
-async fn summary(context: &Context, node: &Node) -> Result<(), Failure> {
+/// What it came to, and what to try next; beside lines of JSON only remarks.
+async fn summary(context: &Context, node: &Node, json: bool) -> Result<(), Failure> {
     let access = Access::Local(Box::new(node.clone()));
     let one = async |sql: &str| cells(&access, sql).await.map(|rows| rows.into_iter().next().unwrap_or_default());
     let first = |row: Vec<String>| row.into_iter().next().unwrap_or_default();
@@ -220,39 +226,53 @@ async fn summary(context: &Context, node: &Node) -> Result<(), Failure> {
     let letters = count(first(one("SELECT count(*) FROM dead_letters").await?));
     let flagged = count(first(one("SELECT count(*) FROM questions WHERE state = 'flagged'").await?));
     let bet = first(one("SELECT bet_uuid FROM outbox WHERE state = 'sent' AND event = 'bet_won' LIMIT 1").await?);
-    let mut out = stdout();
-    writeln!(
-        out,
+    let came_to = format!(
         "{}, {} settled; {} sent; {}",
         counted(bets, "bet"),
         grouped(settled),
         counted(mails, "mail"),
         counted(letters, "dead letter")
-    )?;
-    if context.quiet {
-        return Ok(out.flush()?);
+    );
+    if json {
+        context.remark(came_to);
+        return Ok(());
     }
-    let dir =
-        elsewhere(&context.config.data_dir).map(|dir| format!(" --data-dir {}", dir.display())).unwrap_or_default();
-    writeln!(out, "\ntry next:")?;
-    writeln!(
-        out,
-        "  oddsmill sql \"SELECT username, bets_placed, profit FROM users ORDER BY profit DESC LIMIT 5\"{dir}"
-    )?;
-    writeln!(out, "  oddsmill tap settlements --limit 3{dir}")?;
-    writeln!(out, "  oddsmill mail list{dir}")?;
-    if !bet.is_empty() {
-        writeln!(out, "  oddsmill mail show {bet}{dir}")?;
-        writeln!(out, "  oddsmill trace {bet}{dir}")?;
+    let mut out = stdout();
+    writeln!(out, "{came_to}")?;
+    if !context.quiet {
+        try_next(&mut out, &context.config.data_dir, &commands(&bet, flagged > 0))?;
     }
-    let state = if flagged > 0 { " --state flagged" } else { "" };
-    writeln!(out, "  oddsmill question list{state}{dir}")?;
-    writeln!(out, "  oddsmill dlq list{dir}")?;
     Ok(out.flush()?)
 }
 
-/// The directory, where it is not the one that commands take by themselves.
-fn elsewhere(dir: &Path) -> Option<PathBuf> {
-    let default = Setting::find("data_dir").map(|setting| Path::new(setting.default));
-    (default != Some(dir)).then(|| dir.to_path_buf())
+/// Commands that have something to show: of a bet whose mail was sent, if there is one.
+fn commands(bet: &str, flagged: bool) -> Vec<String> {
+    let mut commands = vec![
+        "sql \"SELECT username, profit FROM users ORDER BY profit DESC LIMIT 5\"".to_owned(),
+        "tap settlements --limit 3".to_owned(),
+        "mail list".to_owned(),
+    ];
+    if !bet.is_empty() {
+        commands.extend(["mail show", "trace"].map(|verb| format!("{verb} {bet}")));
+    }
+    let state = if flagged { " --state flagged" } else { "" };
+    commands.extend([format!("question list{state}"), "dlq list".to_owned()]);
+    commands
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::settings::Setting;
+
+    #[test]
+    fn what_to_try_fits_a_terminal() {
+        let mut out = Vec::new();
+        let dir = Setting::find("data_dir").unwrap().default;
+        try_next(&mut out, Path::new(dir), &commands("0b0a8fd4-7a55-4c5a-9f0e-2f6f1b7a1c01", true)).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().count() > 5 && text.lines().all(|line| line.len() <= 80), "{text}");
+    }
 }

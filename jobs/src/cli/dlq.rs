@@ -4,13 +4,17 @@ use std::io::Write;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use futures::StreamExt;
+use pipeline::dead_letter::Reason;
 
 use super::Context;
 use super::answers::literal;
 use super::exit::Failure;
-use super::output::{OutputFormat, counted, grouped, print, stdout};
+use super::listing::{Kind, list};
+use super::output::{counted, grouped, print, stdout};
+use super::streams;
 use crate::control::{Access, Missing};
 use crate::redrive::{Selection, UNKNOWN_QUESTION};
 
@@ -21,9 +25,10 @@ Examples:
   oddsmill dlq redrive bets/0/17 bets/1/4
   oddsmill dlq redrive --reason unknown_question --dry-run
 
-A redriven record goes to its stream again with its bytes and its first arrival, so it is decided as
-if it had been good then. Filters pass over what was redriven before; ids do not. unknown_question
-stands for bets that were rejected because nobody knew their question; they have no dead letter.
+A redriven record goes to its stream again with its bytes and its first
+arrival, so it is decided as if it had been good then. Filters pass over what
+was redriven before; ids do not. unknown_question stands for bets that were
+rejected because nobody knew their question; they have no dead letter.
 ";
 
 /// List, show and redrive records that could not be applied
@@ -52,8 +57,8 @@ struct List {
     /// Only those of a stream
     #[arg(long)]
     stream: Option<String>,
-    /// Only those of a reason: invalid, conflict, unknown_question
-    #[arg(long)]
+    /// Only those of a reason
+    #[arg(long, value_parser = reasons())]
     reason: Option<String>,
     /// At most so many
     #[arg(long, default_value_t = 100)]
@@ -69,8 +74,8 @@ struct Redrive {
     /// All of a stream
     #[arg(long)]
     stream: Option<String>,
-    /// All of a reason: invalid, conflict, unknown_question
-    #[arg(long)]
+    /// All of a reason
+    #[arg(long, value_parser = reasons())]
     reason: Option<String>,
     /// All
     #[arg(long)]
@@ -85,16 +90,27 @@ impl Dlq {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         let access = Access::open(&context.config, Missing::Refuse).await?;
         match self.verb {
-            Verb::List(list) => {
-                print(access.sql(&list.query()).await?, context.output.unwrap_or(OutputFormat::Table)).await
-            }
+            Verb::List(list) => list.run(context, &access).await,
             Verb::Show { id } => show(context, &access, &id).await,
             Verb::Redrive(redrive) => redrive.run(context, &access).await,
         }
     }
 }
 
+/// What a record is refused for.
+fn reasons() -> PossibleValuesParser {
+    Reason::ALL.iter().map(|reason| reason.as_str()).chain([UNKNOWN_QUESTION]).collect::<Vec<_>>().into()
+}
+
 impl List {
+    async fn run(self, context: &Context, access: &Access) -> Result<(), Failure> {
+        if let Some(stream) = &self.stream {
+            streams::check(access, stream).await?;
+        }
+        let columns = [("id", Kind::Text), ("at", Kind::Time), ("reason", Kind::Text), ("detail", Kind::Text)];
+        list(context, access, &self.query(), &columns).await
+    }
+
     fn query(&self) -> String {
         let limit = self.limit;
         if self.reason.as_deref() == Some(UNKNOWN_QUESTION) {
@@ -116,6 +132,9 @@ impl List {
 
 impl Redrive {
     async fn run(self, context: &Context, access: &Access) -> Result<(), Failure> {
+        if let Some(stream) = &self.stream {
+            streams::check(access, stream).await?;
+        }
         let dry_run = self.dry_run;
         let selection = Selection { ids: self.ids, stream: self.stream, reason: self.reason, all: self.all, dry_run };
         if selection == (Selection { dry_run, ..Selection::default() }) {

@@ -22,13 +22,15 @@ use crate::sources::{BETS, GAME_EVENTS};
 const EXAMPLES: &str = "\
 Examples:
   oddsmill generate bets --count 1000 --seed 7 > bets.jsonl
-  oddsmill generate bets --count 1000 --start now --stream game-events | oddsmill produce game-events
+  oddsmill generate bets --count 1000 --start now --stream game-events \\
+      | oddsmill produce game-events
   oddsmill generate bets --count 1000 --start now | oddsmill produce bets
-  oddsmill generate match-day --count 1000000 --into-log --as-of-source && oddsmill run --drain
+  oddsmill generate match-day --count 1000000 --into-log --as-of-source --apply
 
-The same arguments give the same bytes, on any machine. Bets need their questions and accounts: print
-those with --stream game-events, or let --into-log append everything in the right order. Bets whose
-time is far from their arrival are rejected as too_skewed: for a live pipeline take --start now.
+The same arguments give the same bytes, on any machine. Bets need their
+questions and accounts: print those with --stream game-events, or let
+--into-log append everything in the right order. Bets whose time is far from
+their arrival are rejected as too_skewed: for a live pipeline take --start now.
 Shares are fractions such as 0.01 or 1%.
 ";
 

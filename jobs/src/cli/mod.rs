@@ -13,9 +13,12 @@ mod event;
 pub mod exit;
 mod filter;
 mod generate;
+mod ids;
 mod jobs;
 mod lines;
+mod listing;
 mod mail;
+mod next;
 pub mod output;
 mod produce;
 mod question;
@@ -24,6 +27,7 @@ mod run;
 mod schema;
 mod signals;
 mod sql;
+mod streams;
 mod summary;
 mod tap;
 mod top;
@@ -50,14 +54,14 @@ Exit codes:
   4    the data directory is missing, busy or unusable
   130  interrupted
 
-Settings come from oddsmill.toml, from variables ODDSMILL_* and from flags, the later the stronger;
-`oddsmill config` shows each value and where it comes from.
+Settings come from oddsmill.toml, from variables ODDSMILL_* and from flags, the
+later the stronger; `oddsmill config` shows each value and where it comes from.
 
 Start here:
-  oddsmill demo                                a match day through every job, live
-  oddsmill replay betfair MARKET_FILE          a real market into an empty directory
-  oddsmill sql \"SELECT * FROM odds_windows\"    what came of it
-  oddsmill run                                 a live pipeline; then, beside it:
+  oddsmill demo                         a match day through every job, live
+  oddsmill replay betfair MARKET_FILE   a real market, in an empty directory
+  oddsmill sql \"SELECT * FROM users\"    what came of it
+  oddsmill run                          a live pipeline; then, beside it:
   oddsmill produce bets bets.jsonl
 ";
 
@@ -249,5 +253,22 @@ mod tests {
             let help = verb.render_long_help().to_string();
             assert!(help.contains("Examples:"), "{}", verb.get_name());
         }
+    }
+
+    #[test]
+    fn help_fits_a_terminal_of_eighty_columns() {
+        let mut command = Cli::command().term_width(80);
+        command.build();
+        check_help(&mut command);
+    }
+
+    /// A footer that is too wide would be wrapped wherever the terminal ends.
+    fn check_help(command: &mut clap::Command) {
+        let name = command.get_name().to_owned();
+        let wide = |text: &str, most| text.lines().find(|line| line.chars().count() > most).map(str::to_owned);
+        let footer = command.get_after_help().map(|text| text.to_string()).unwrap_or_default();
+        assert_eq!(wide(&footer, 79), None, "the footer of {name}");
+        assert_eq!(wide(&command.render_long_help().to_string(), 80), None, "the help of {name}");
+        command.get_subcommands_mut().for_each(check_help);
     }
 }

@@ -58,10 +58,28 @@ pub async fn print_texts<const N: usize>(
     rows: Vec<[String; N]>,
     format: OutputFormat,
 ) -> Result<(), Failure> {
-    let schema = Arc::new(Schema::new(names.map(|name| Field::new(name, DataType::Utf8, false)).to_vec()));
-    let column = |n: usize| Arc::new(StringArray::from_iter_values(rows.iter().map(|row| row[n].as_str()))) as ArrayRef;
-    let batch = RecordBatch::try_new(schema.clone(), (0..N).map(column).collect())?;
-    print(Rows { schema, batches: stream::iter([Ok(batch)]).boxed() }, format).await
+    let column = |n: usize| rows.iter().map(|row| row[n].as_str()).collect();
+    print(text_rows(&names, (0..N).map(column).collect())?, format).await
+}
+
+/// Columns of texts as rows.
+pub fn text_rows(names: &[&str], columns: Vec<Vec<&str>>) -> Result<Rows, Failure> {
+    let schema = Schema::new(names.iter().map(|name| Field::new(*name, DataType::Utf8, false)).collect::<Vec<_>>());
+    let columns = columns.into_iter().map(|cells| Arc::new(StringArray::from_iter_values(cells)) as ArrayRef);
+    let batch = RecordBatch::try_new(Arc::new(schema), columns.collect())?;
+    Ok(Rows { schema: batch.schema(), batches: stream::iter([Ok(batch)]).boxed() })
+}
+
+/// Whether a verb that shows what happens, or says it in lines, is asked for JSON lines.
+pub fn wants_json_lines(verb: &str, output: Option<OutputFormat>) -> Result<bool, Failure> {
+    match output {
+        None => Ok(false),
+        Some(OutputFormat::Jsonl) => Ok(true),
+        Some(format) => Err(Failure::Usage(format!(
+            "-o {} needs an end, and {verb} goes on: use -o jsonl, or leave -o out",
+            format.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+        ))),
+    }
 }
 
 /// Prints a JSON value on lines of its own.
@@ -103,5 +121,20 @@ mod tests {
             assert_eq!(grouped(number), text);
         }
         assert_eq!((counted(1, "bet").as_str(), counted(2000, "bet").as_str()), ("1 bet", "2,000 bets"));
+    }
+
+    #[test]
+    fn what_goes_on_prints_json_lines_only() {
+        for (output, expected) in [
+            (None, Ok(false)),
+            (Some(OutputFormat::Jsonl), Ok(true)),
+            (Some(OutputFormat::Csv), Err("-o csv needs an end, and top goes on: use -o jsonl, or leave -o out")),
+        ] {
+            match (wants_json_lines("top", output), expected) {
+                (Ok(wants), Ok(expected)) => assert_eq!(wants, expected),
+                (Err(Failure::Usage(text)), Err(expected)) => assert_eq!(text, expected),
+                (found, expected) => panic!("{found:?} instead of {expected:?}"),
+            }
+        }
     }
 }

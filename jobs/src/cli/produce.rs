@@ -13,7 +13,7 @@ use super::batch::Batches;
 use super::exit::Failure;
 use super::lines::{Line, Lines, MAX_LINE_BYTES};
 use super::output::counted;
-use crate::config::settings::suggestion;
+use super::streams;
 use crate::control::{Access, Missing};
 use crate::partition::{OPEN_STREAMS, of_raw, partition_key};
 
@@ -23,13 +23,15 @@ const REPORTED: u64 = 20;
 const EXAMPLES: &str = "\
 Examples:
   oddsmill produce bets bets.jsonl
-  oddsmill generate bets --count 1000 --start now --stream game-events | oddsmill produce game-events
+  oddsmill generate bets --count 1000 --start now --stream game-events \\
+      | oddsmill produce game-events
   oddsmill generate bets --count 1000 --start now | oddsmill produce bets
   oddsmill produce bets --raw odd-bytes.txt
 
-Each line is checked against the stream's schema first; the bad ones are reported by line and left
-out (exit code 3). With --raw each line's bytes are appended as they are: bad ones become dead
-letters. What was appended is durable, also when the command is interrupted.
+Each line is checked against the stream's schema first; the bad ones are
+reported by line and left out (exit code 3). With --raw each line's bytes are
+appended as they are: bad ones become dead letters. What was appended is
+durable, also when the command is interrupted.
 ";
 
 /// Append JSON lines from a file or standard input to a stream
@@ -94,15 +96,8 @@ impl Produce {
     }
 
     async fn check_stream(&self, access: &Access) -> Result<(), Failure> {
-        let streams = access.streams().await?;
+        streams::check(access, &self.stream).await?;
         let name = &self.stream;
-        if !streams.contains(name) {
-            let near = suggestion(name, streams.iter().map(String::as_str));
-            return Err(Failure::Usage(format!(
-                "there is no stream {name:?}{near}; streams here: {}",
-                streams.join(", ")
-            )));
-        }
         if !self.raw && !OPEN_STREAMS.contains(&name.as_str()) {
             let open = OPEN_STREAMS.join(", ");
             return Err(Failure::Usage(format!(

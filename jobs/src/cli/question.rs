@@ -8,31 +8,45 @@ mod act;
 mod row;
 mod show;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
+use schemas::question::QuestionState;
 
 use super::Context;
+use super::answers::literal;
 use super::exit::Failure;
-use super::output::{OutputFormat, print};
+use super::listing;
+use super::listing::Kind::{Id, Text, Time};
 use crate::control::{Access, Missing};
 use act::{Act, Signature};
 
 const EXAMPLES: &str = "\
 Examples:
-  oddsmill question list --state flagged           those that wait for a person
-  oddsmill question show 0a0a8fd4                  all about one; the start of its id is enough
-  oddsmill question propose 0a0a8fd4 --outcome 1 --evidence https://example.com/report
+  oddsmill question list --state flagged   those that wait for a person
+  oddsmill question show 0a0a8fd4          all about one
+  oddsmill question propose 0a0a8fd4 --outcome 1 \\
+      --evidence https://example.com/report
   oddsmill question approve 0a0a8fd4 --reason \"seen on the recording\"
   oddsmill question flag 0a0a8fd4 --reason \"the feed is an hour behind\"
   oddsmill question void 0a0a8fd4 --reason \"match abandoned\"
-  oddsmill question emergency 0a0a8fd4 --outcome 1 --reason \"no feed\" --operator ann
-  oddsmill question emergency 0a0a8fd4 --outcome 1 --reason \"no feed\" --operator bob
+  oddsmill question emergency 0a0a8fd4 --outcome 1 \\
+      --reason \"no feed\" --operator ann
+  oddsmill question emergency 0a0a8fd4 --outcome 1 \\
+      --reason \"no feed\" --operator bob
 
-Life: open -> closed -> proposed -> approved, and then its bets are settled for good. A proposed answer
-can be flagged until settle.challenge is over. An operator's word is one source among others, and
-decides where a question is flagged. An emergency answer needs no quorum, but two operators who ask
-for the same, and waits for settle.emergency_delay; flagging the question withdraws it. Every act is
-in the table audit, under --operator, ODDSMILL_OPERATOR or the name of the login.
+The start of a question's id is enough. Life: open -> closed -> proposed ->
+approved, and then its bets are settled for good. A proposed answer can be
+flagged until settle.challenge is over. An operator's word is one source among
+others, and decides where a question is flagged. An emergency answer needs no
+quorum, but two operators who ask for the same, and waits for
+settle.emergency_delay; flagging the question withdraws it. Every act is in the
+table audit, under --operator, ODDSMILL_OPERATOR or the name of the login.
 ";
+
+/// In two lines: the one that would be made is too long for a terminal.
+const EMERGENCY: &str = "\
+oddsmill question emergency [OPTIONS] --reason <REASON>
+           <--outcome <OUTCOME>|--payouts <PAYOUTS>|--void> <QUESTION>";
 
 /// List, show and decide questions
 #[derive(Debug, Args)]
@@ -69,8 +83,8 @@ enum Verb {
 
 #[derive(Debug, Args)]
 struct List {
-    /// Only those in a state, such as open, proposed or flagged
-    #[arg(long)]
+    /// Only those in a state
+    #[arg(long, value_parser = states())]
     state: Option<String>,
     /// At most so many
     #[arg(long, default_value_t = 50)]
@@ -114,7 +128,7 @@ struct Propose {
 }
 
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("answer").required(true))]
+#[command(group = clap::ArgGroup::new("answer").required(true), override_usage = EMERGENCY)]
 struct Emergency {
     /// Its id, the start of it, or its source_id
     question: String,
@@ -140,8 +154,8 @@ impl Question {
         let access = Access::open(&context.config, Missing::Refuse).await?;
         let (question, act, signature) = match self.verb {
             Verb::List(list) => {
-                let rows = access.sql(&list.query()).await?;
-                return print(rows, context.output.unwrap_or(OutputFormat::Table)).await;
+                let columns = [("id", Id), ("state", Text), ("question", Text), ("ends", Time), ("flag", Text)];
+                return listing::list(context, &access, &list.query(), &columns).await;
             }
             Verb::Show { question } => return show::show(context, &access, &question).await,
             Verb::Propose(of) => {
@@ -161,9 +175,14 @@ impl Question {
     }
 }
 
+/// Where a question can stand.
+fn states() -> PossibleValuesParser {
+    QuestionState::ALL.iter().map(|state| state.as_str()).collect::<Vec<_>>().into()
+}
+
 impl List {
     fn query(&self) -> String {
-        let state = self.state.as_ref().map(|state| format!("WHERE state = '{}' ", state.replace('\'', "''")));
+        let state = self.state.as_ref().map(|state| format!("WHERE state = {} ", literal(state)));
         format!(
             "SELECT question_uuid, state, question, betting_end_time, flag_reason FROM questions {}\
              ORDER BY betting_end_time DESC LIMIT {}",

@@ -19,12 +19,14 @@ use crate::sources::{SourceError, Sourced, merge};
 const EXAMPLES: &str = "\
 Examples:
   oddsmill replay betfair 1.200806927
-  oddsmill replay betfair 1.200806927 --incidents sportsdata/1.200806927 --speed 600
+  oddsmill replay betfair 1.200806927 --speed 600 \\
+      --incidents sportsdata/1.200806927
   oddsmill replay betfair market.bz2 --speed realtime --data-dir ./live-demo
 
-The file's volume increases become bets (bettors are made up, the same ones every time), its
-definitions questions and answers. Running the same replay again adds nothing; an interrupted one
-goes on where it stopped. The directory must hold nothing later than the file's first record.
+The file's volume increases become bets (bettors are made up, the same ones
+every time), its definitions questions and answers. Running the same replay
+again adds nothing; an interrupted one goes on where it stopped. The directory
+must hold nothing later than the file's first record.
 ";
 
 /// Turn recorded files into streams, at the files' own times

@@ -23,13 +23,15 @@ const PROGRESS_SECONDS: u64 = 5;
 
 const EXAMPLES: &str = "\
 Examples:
-  oddsmill run                            all jobs, until Ctrl-C or SIGTERM
-  oddsmill run --drain                    apply all that the log holds, then exit
-  oddsmill run --ephemeral                in memory; its directory is printed, for the others' --data-dir
+  oddsmill run               all jobs, until Ctrl-C or SIGTERM
+  oddsmill run --drain       apply all that the log holds, then exit
+  oddsmill run --ephemeral   in memory; its directory is printed, for the
+                             --data-dir of other commands
   oddsmill run --set windows.lateness=20m --data-dir /var/lib/oddsmill
 
-While it runs, sql, tap, produce and dlq use its socket. Ctrl-C finishes what is begun; a second one
-stops at once. Nothing that was acknowledged is lost either way: the next start goes on from there.
+While it runs, the other commands use its socket. Ctrl-C finishes what is
+begun; a second one stops at once. Nothing that was acknowledged is lost either
+way: the next start goes on from there.
 ";
 
 /// Run the pipeline: apply what producers append, until told to stop

@@ -16,12 +16,13 @@ const MAX_QUERY_BYTES: u64 = 1 << 20;
 const EXAMPLES: &str = "\
 Examples:
   oddsmill sql \"SELECT * FROM odds_windows ORDER BY window_start LIMIT 10\"
-  oddsmill sql -o csv \"SELECT bettor, sum(buy_amount) FROM bets GROUP BY bettor\" > staked.csv
+  oddsmill sql -o csv \"SELECT username, profit FROM users\" > profits.csv
   oddsmill sql < report.sql
-  oddsmill sql                          an interactive prompt; \\d lists the tables
+  oddsmill sql               an interactive prompt; \\d lists the tables
 
-Tables: bets, users, questions, streamers, streams, odds_windows, outbox, dead_letters, and
-sys_streams, sys_shards, sys_checkpoints, sys_leases, sys_metrics.
+Tables: bets, users, questions, streamers, streams, odds_windows, settlements,
+audit, outbox, dead_letters, and sys_streams, sys_shards, sys_checkpoints,
+sys_leases, sys_metrics.
 ";
 
 /// Query the tables; without a query, an interactive prompt

@@ -16,15 +16,23 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::exit::Failure;
+use super::next::try_next;
 use super::output::{OutputFormat, grouped, print_json, stdout};
 use crate::bets::totals::TotalsRow;
-use crate::config::settings::Setting;
 use crate::control::access::query;
 use crate::node::Node;
 use crate::replay::Outcome;
 
 /// Questions shown one by one; a file may hold thousands.
 const SHOWN: usize = 20;
+
+/// Commands that have something to show.
+const NEXT: [&str; 4] = [
+    "sql \"SELECT window_start, bets, avg_odds FROM odds_windows LIMIT 5\"",
+    "sql",
+    "mail list",
+    "tap settlements --limit 5",
+];
 
 /// One replayed market.
 struct Market {
@@ -67,7 +75,7 @@ pub async fn print(context: &Context, node: &Node, file: &Path, outcome: &Outcom
     }
     writeln!(out, "dead letters  {dead}")?;
     if !context.quiet {
-        next_steps(context, &mut out)?;
+        try_next(&mut out, &context.config.data_dir, &NEXT.map(str::to_owned))?;
     }
     Ok(out.flush()?)
 }
@@ -159,16 +167,4 @@ fn in_json(market: &Market) -> Value {
             "settled_at": done.settled_at.map(|at| at.to_rfc3339()),
         })),
     })
-}
-
-fn next_steps(context: &Context, out: &mut impl Write) -> Result<(), Failure> {
-    let elsewhere =
-        Setting::find("data_dir").is_none_or(|setting| Path::new(setting.default) != context.config.data_dir);
-    let dir = if elsewhere { format!(" --data-dir {}", context.config.data_dir.display()) } else { String::new() };
-    writeln!(
-        out,
-        "\ntry next:\n  oddsmill sql \"SELECT window_start, outcome_index, bets, stake, avg_odds FROM odds_windows ORDER BY 1, 2 LIMIT 10\"{dir}\
-         \n  oddsmill sql{dir}\n  oddsmill mail list{dir}\n  oddsmill tap settlements --limit 5{dir}"
-    )?;
-    Ok(())
 }

@@ -17,6 +17,7 @@ use super::event::{event_json, on_one_line};
 use super::exit::Failure;
 use super::filter::Filter;
 use super::output::{OutputFormat, stdout};
+use super::streams;
 use crate::bets::event_time;
 use crate::control::{Access, Missing};
 
@@ -29,13 +30,15 @@ const EXAMPLES: &str = "\
 Examples:
   oddsmill tap bets
   oddsmill tap odds --from earliest --limit 5
-  oddsmill tap bets --from 2022-07-11T14:00:00Z --filter 'odds>=5 and outcome_index=0' --no-follow
-  oddsmill tap game-events --filter 'type=question_opened and question.game~cricket'
+  oddsmill tap bets --from 2022-07-11T14:00:00Z --no-follow \\
+      --filter 'odds>=5 and outcome_index=0'
+  oddsmill tap game-events \\
+      --filter 'type=question_opened and question.game~cricket'
 
-Filters are conditions joined by and: field=value, field!=value, field>number (>=, <, <=),
-field~part; fields inside others are reached by dots. Each line is the event with its place in
-front: _shard, _position, _arrived_at. On a directory where no pipeline runs, tap shows what the log
-holds and ends.
+Filters are conditions joined by and: field=value, field!=value, field>number
+(>=, <, <=), field~part; fields inside others are reached by dots. Each line is
+the event with its place in front: _shard, _position, _arrived_at. On a
+directory where no pipeline runs, tap shows what the log holds and ends.
 ";
 
 /// Print a stream's records as they come
@@ -92,6 +95,7 @@ impl Tap {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         let access = Access::open(&context.config, Missing::Refuse).await?;
+        streams::check(&access, &self.stream).await?;
         let alone = matches!(access, Access::Local(_));
         let from = self.from.unwrap_or(if alone { Place::Earliest } else { Place::Latest });
         let mut tail = Tail { access: &access, stream: &self.stream, only: self.shard, from, cursors: Vec::new() };

@@ -41,7 +41,7 @@ use screen::ViewError;
 
 use super::Context;
 use super::exit::Failure;
-use super::output::OutputFormat;
+use super::output::wants_json_lines;
 use super::signals::Signals;
 use crate::config::duration::parse_millis;
 use crate::control::{Access, Missing, SOCKET_NAME};
@@ -53,13 +53,14 @@ const LINE_MS: i64 = 5_000;
 
 const EXAMPLES: &str = "\
 Examples:
-  oddsmill top                            the pipeline of ./oddsmill-data, on the whole terminal
+  oddsmill top                      the pipeline of ./oddsmill-data
   oddsmill top --interval 5s --data-dir /var/lib/oddsmill
-  oddsmill top | tee progress.log         a line every five seconds instead
-  oddsmill top -o jsonl --limit 3         everything shown, as JSON, for scripts
+  oddsmill top | tee progress.log   a line every five seconds instead
+  oddsmill top -o jsonl --limit 3   everything shown, as JSON, for scripts
 
-Keys: q quits, p stands still, tab and the arrows choose a panel and a market, enter shows it alone.
-NO_COLOR turns colours off. Only what a running pipeline serves is shown; start one with oddsmill run.
+Keys: q quits, p stands still, tab and the arrows choose a panel and a market,
+enter shows it alone. NO_COLOR turns colours off. Only what a running pipeline
+serves is shown; start one with oddsmill run.
 ";
 
 /// Watch a running pipeline: odds as they move, settlements, mails, lag
@@ -77,11 +78,7 @@ pub struct Top {
 impl Top {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        let lines = match context.output {
-            None => false,
-            Some(OutputFormat::Jsonl) => true,
-            Some(_) => return Err(Failure::Usage("top prints JSON lines or nothing else: use -o jsonl".into())),
-        };
+        let lines = wants_json_lines("top", context.output)?;
         let mut signals = Signals::listen()?;
         let access = Access::open(&context.config, Missing::Refuse).await?;
         if let Access::Local(_) = access {
@@ -94,7 +91,7 @@ impl Top {
         let stop = signals.next();
         let every = |default| Duration::from_millis(u64::try_from(self.interval.unwrap_or(default)).unwrap_or(0));
         let ended = if lines {
-            plain::follow(every(1000), next, stop, limited(self.limit, in_json)).await
+            plain::follow(every(1000), next, stop, limited(self.limit, plain::json)).await
         } else if screen::is_terminal() {
             let look = Look::of(|name| std::env::var(name).ok());
             screen::run(look, every(1000), next, stop).await
@@ -126,10 +123,6 @@ fn interval(text: &str) -> Result<i64, String> {
         millis if millis < SHORTEST_MS => Err(format!("is too short; choose at least {SHORTEST_MS}ms")),
         millis => Ok(millis),
     }
-}
-
-fn in_json(snapshot: &Snapshot) -> std::io::Result<String> {
-    serde_json::to_string(snapshot).map_err(std::io::Error::from)
 }
 
 /// Prints lines as they come, so many at most; says whether there is room for more.

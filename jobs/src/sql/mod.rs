@@ -24,7 +24,7 @@ mod session;
 mod settling;
 mod system;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod view;
 mod windows;
 

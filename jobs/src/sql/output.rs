@@ -7,9 +7,11 @@
 mod cell;
 mod csv;
 mod decimal;
+mod sheet;
 mod table;
+mod width;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -19,6 +21,8 @@ use arrow::json::writer::{JsonArray, LineDelimited, WriterBuilder};
 
 use csv::Csv;
 use table::Table;
+pub use table::printable;
+pub use width::terminal_width;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +69,7 @@ pub fn writer(format: Format, schema: SchemaRef, out: Out) -> io::Result<Writer>
 pub fn writer_of_width(format: Format, schema: SchemaRef, out: Out, width: Option<usize>) -> io::Result<Writer> {
     let json = || WriterBuilder::new().with_explicit_nulls(true);
     let inner = match format {
-        Format::Table => Inner::Table(Table::new(schema, out, width)),
+        Format::Table => Inner::Table(Table::new(&schema, out, width)),
         Format::Json => Inner::Json(json().build(out)),
         Format::Jsonl => Inner::Jsonl(json().build(out)),
         Format::Csv => Inner::Csv(Csv::new(&schema, out)?),
@@ -110,14 +114,6 @@ impl Writer {
         }
         Ok(self.rows)
     }
-}
-
-/// The width of the terminal that standard output is, if it is one.
-fn terminal_width() -> Option<usize> {
-    if !io::stdout().is_terminal() {
-        return None;
-    }
-    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
 }
 
 /// Arrow's error with the operating system's error taken out of it, so that a broken pipe is seen

@@ -30,7 +30,7 @@ const BETS: [(u8, u8, u16, u8, &str, &str, i64); 6] = [
 ];
 
 /// A node that has applied a question's first minutes; its first window is closed, its second open.
-async fn node() -> Node {
+pub(crate) async fn node() -> Node {
     let clock = Clock::manual(Arrival(START));
     let options = NodeOptions { bets_shards: 1, ..NodeOptions::default() };
     let node = Node::open(options, clock.clone()).unwrap();

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use nix::unistd::{Uid, User};
 use pipeline::record::Append;
 use schemas::codec::Event;
 use schemas::game_event::{GameEvent, GameEventKind};
@@ -155,12 +156,18 @@ async fn follow(access: &Access, known: &Known, event: EventId, letter: &str) ->
 
 impl Signature {
     fn name(self) -> Result<String, Failure> {
-        let login = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-        let name = self.operator.or_else(login).filter(|name| !name.trim().is_empty());
+        let named = |name: &String| !name.trim().is_empty();
+        let login = || ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok().filter(named));
+        let name = self.operator.filter(named).or_else(login).or_else(account).filter(named);
         name.ok_or_else(|| {
             Failure::Usage("nobody signs this: name yourself with --operator or ODDSMILL_OPERATOR".into())
         })
     }
+}
+
+/// The system's name of whoever runs this process.
+fn account() -> Option<String> {
+    User::from_uid(Uid::effective()).ok().flatten().map(|user| user.name)
 }
 
 impl Act {

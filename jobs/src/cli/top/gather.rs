@@ -32,6 +32,7 @@ pub struct Gather<'a> {
     access: &'a Access,
     clock: Clock,
     since: Arrival,
+    begins: Option<Timestamp>,
     meter: Meter,
     shards: (Pace<Moved>, Vec<Shard>),
     settlements: (Pace<u64>, Settlements),
@@ -49,6 +50,7 @@ impl<'a> Gather<'a> {
             access,
             clock,
             since,
+            begins: None,
             meter: Meter::default(),
             shards: (Pace::new(900, 10_000), Vec::new()),
             settlements: (Pace::new(900, 10_000), Settlements::default()),
@@ -58,6 +60,11 @@ impl<'a> Gather<'a> {
             mails: (Pace::new(900, 30_000), Vec::new()),
             dead_letters: (Pace::new(900, 30_000), DeadLetters::default()),
         }
+    }
+
+    /// A pipeline whose time is known before its first record: it begins then.
+    pub fn beginning(self, at: Arrival) -> Gather<'a> {
+        Gather { begins: Some(time(at)), ..self }
     }
 
     /// The pipeline as it is now.
@@ -72,8 +79,8 @@ impl<'a> Gather<'a> {
         let records = values.get(Metric::LogReadRecords);
         let moved = [appends, records, bets, values.get(Metric::EngineTicks), values.get(Metric::EngineBatches)];
         let frontier = values.get(Metric::EngineFrontier);
-        let pipeline_time =
-            i64::try_from(frontier).ok().filter(|millis| *millis > 0).map(Timestamp::from_millis_clamped);
+        let applied = i64::try_from(frontier).ok().filter(|millis| *millis > 0).map(Timestamp::from_millis_clamped);
+        let pipeline_time = applied.or(self.begins);
 
         self.read_shards(moved).await?;
         self.read_settlements(appends).await?;
@@ -170,4 +177,20 @@ impl<'a> Gather<'a> {
 
 fn time(at: Arrival) -> Timestamp {
     Timestamp::from_millis_clamped(at.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::{Node, NodeOptions};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn time_begins_where_it_is_said_to() {
+        let node = Node::open(NodeOptions::default(), Clock::manual(Arrival(5_000))).unwrap();
+        let access = Access::Local(Box::new(node));
+        let gather = || Gather::new(&access, Clock::manual(Arrival(9_000)), Arrival(9_000));
+        assert_eq!(gather().next().await.unwrap().pipeline_time, None);
+        let begun = gather().beginning(Arrival(5_000)).next().await.unwrap();
+        assert_eq!(begun.pipeline_time, Some(time(Arrival(5_000))));
+    }
 }

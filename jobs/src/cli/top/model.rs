@@ -21,7 +21,8 @@ pub const LATEST: usize = 24;
 pub struct Snapshot {
     /// When it was taken, by the clock of who took it.
     pub at: Timestamp,
-    /// Everything that arrived before this is applied; nothing until the first record is.
+    /// Everything that arrived before this is applied; nothing until the first record is, unless
+    /// it is known when the first one comes.
     pub pipeline_time: Option<Timestamp>,
     /// For how long the pipeline has run, in milliseconds.
     pub up_ms: i64,

@@ -28,6 +28,11 @@ pub fn line(snapshot: &Snapshot) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
+/// All of a snapshot as one JSON object.
+pub fn json(snapshot: &Snapshot) -> io::Result<String> {
+    serde_json::to_string(snapshot).map_err(io::Error::from)
+}
+
 /// Prints snapshots until `stop`, or until `print` says that there were enough. `next` is called
 /// `every` so long after its last call.
 ///

@@ -70,3 +70,26 @@ async fn a_terminal_cuts_wide_cells_and_an_empty_answer_has_its_header() {
         assert_eq!(answer(&node, sql, format, Some(32)).await.unwrap(), expected, "{sql}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_too_wide_for_a_terminal_stand_by_themselves() {
+    let node = node().await;
+    let sql = "SELECT 1 AS n, 'abcdefghijklmnopqrstuvwxyz' AS text, NULL AS nothing, 'two\nlines' AS lines, bet_uuid
+    FROM bets ORDER BY bet_uuid LIMIT 2";
+    let expected = "\
+-- row 1 --
+n         1
+text      abcdefghijklmnopqrst…
+nothing
+lines     two lines
+bet_uuid  00000000-0000-4000-8…
+-- row 2 --
+n         1
+text      abcdefghijklmnopqrst…
+nothing
+lines     two lines
+bet_uuid  00000000-0000-4000-8…
+2 rows
+";
+    assert_eq!(answer(&node, sql, Format::Table, Some(31)).await.unwrap(), expected);
+}

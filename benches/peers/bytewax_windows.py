@@ -19,7 +19,8 @@ from bytewax.dataflow import Dataflow
 from common import LATENESS_MS, WINDOW_MS, arguments, report
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-BATCH = 1000
+# Lines read at once; ten times the default is a little faster.
+BATCH = 10_000
 
 
 def read(lines):

@@ -21,6 +21,8 @@ pub struct Contestant {
     partitioned: bool,
     /// Has a use for more than one core.
     pub parallel: bool,
+    /// The most bets it is given unless asked for: more would take it hours, or all memory.
+    pub at_most: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -47,19 +49,19 @@ impl Report {
 }
 
 const fn own(name: &'static str, kind: &'static str, parallel: bool) -> Contestant {
-    Contestant { name, kind, program: Program::Own, partitioned: parallel, parallel }
+    Contestant { name, kind, program: Program::Own, partitioned: parallel, parallel, at_most: u64::MAX }
 }
 
 const fn python(name: &'static str, kind: &'static str, venv: venv::Venv, partitioned: bool) -> Contestant {
-    Contestant { name, kind, program: Program::Python(venv), partitioned, parallel: true }
+    Contestant { name, kind, program: Program::Python(venv), partitioned, parallel: true, at_most: u64::MAX }
 }
 
 /// In the order of the table.
 pub const ALL: [Contestant; 8] = [
     own("oddsmill", "ours", true),
     python("flink", "streaming", venv::FLINK, true),
-    python("pathway", "streaming", venv::PATHWAY, true),
-    python("bytewax", "streaming", venv::BYTEWAX, true),
+    Contestant { at_most: 2_000_000, ..python("pathway", "streaming", venv::PATHWAY, false) },
+    Contestant { at_most: 1_000_000, ..python("bytewax", "streaming", venv::BYTEWAX, true) },
     python("duckdb", "batch", venv::BATCH, false),
     python("polars", "batch", venv::BATCH, false),
     own("rust-bytes", "limit", false),

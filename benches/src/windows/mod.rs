@@ -41,8 +41,8 @@ Examples:
   cargo run --release -- windows --cores 1 --peers oddsmill,flink,bytewax=1_000_000
 
 Contestants: oddsmill, flink, pathway, bytewax, duckdb, polars, rust-bytes, rust-structs.
-NAME=COUNT gives a slow one its own, smaller number of bets over the same day; its rate and its
-ratio are then per bet. Peers are installed with pip into the target folder on first use; Flink
+NAME=COUNT gives one its own number of bets over the same day; its rate and its ratio are then per bet.
+Unless told so, pathway gets 2,000,000 at most and bytewax 1,000,000. Peers are installed with pip into the target folder on first use; Flink
 needs Java 17. Files and environments are kept there.
 ";
 
@@ -75,6 +75,13 @@ struct Options {
 struct Choice {
     contestant: Contestant,
     count: Option<u64>,
+}
+
+impl Choice {
+    /// How many bets it is given.
+    fn bets(&self, options: &Options) -> u64 {
+        self.count.unwrap_or(options.count.min(self.contestant.at_most))
+    }
 }
 
 fn number(text: &str) -> Result<u64, String> {
@@ -139,7 +146,7 @@ impl<'a> Bench<'a> {
         let mut data = HashMap::new();
         for choice in &options.peers {
             choice.contestant.prepare(&target);
-            let count = choice.count.unwrap_or(options.count);
+            let count = choice.bets(options);
             data.entry(count).or_insert_with(|| Self::dataset(&target, count, options));
         }
         Bench { options, target, data }
@@ -157,10 +164,10 @@ impl<'a> Bench<'a> {
     fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
         for &cores in &self.options.cores {
-            for Choice { contestant, count } in &self.options.peers {
+            for choice in &self.options.peers {
+                let (contestant, bets) = (choice.contestant, choice.bets(self.options));
                 if cores == 1 || contestant.parallel {
-                    let bets = count.unwrap_or(self.options.count);
-                    entries.push(Entry { contestant: *contestant, cores, bets, runs: Vec::new(), failed: None });
+                    entries.push(Entry { contestant, cores, bets, runs: Vec::new(), failed: None });
                 }
             }
         }

@@ -46,15 +46,22 @@ fn print_entry(entry: &Entry, entries: &[Entry]) {
     match &entry.failed {
         Some(failed) => println!("  {failed}"),
         None => println!(
-            " {:>8.2} {:>8.2} {:>7.3} {:>8} {:>8.2} {:>9.0}",
+            " {:>8.2} {:>8.2} {:>7.3} {:>8} {:>8} {:>9.0}",
             entry.median(|run| run.start_s),
             entry.median(|run| run.seconds),
             1.0 / entry.per_million(),
             ratio(entry, entries),
-            entry.median(|run| run.cpu_s) * 1e6 / entry.bets as f64,
+            cpu(entry),
             entry.median(|run| run.peak_mib as f64)
         ),
     }
+}
+
+/// CPU seconds for a million bets, start-up included; none where only a part of the process counts.
+fn cpu(entry: &Entry) -> String {
+    let whole = entry.runs.iter().all(|run| run.report.pass_s.is_none());
+    let cpu_s = entry.median(|run| run.cpu_s) * 1e6 / entry.bets as f64;
+    if whole { format!("{cpu_s:.2}") } else { "-".to_owned() }
 }
 
 /// How many times our time for a bet an entry takes, on as many cores.

@@ -79,6 +79,8 @@ impl Contestant {
     /// The command that reads the data set on that many cores and writes its rows into a folder.
     pub fn command(&self, target: &Path, data: &Dataset, cores: usize, out: &Path) -> Command {
         let mut command = pinned(cores);
+        // Nothing is left beside the scripts.
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
         match self.program {
             Program::Own => command.arg(std::env::current_exe().unwrap()).args([VERB, self.name]),
             Program::Python(venv) => command.arg(venv.python(target)).arg(script(self.name)),

@@ -4,7 +4,8 @@
 //! that a team would write instead (SQLite in WAL mode, one transaction a batch), on the same
 //! records, and asserts that both end with the same totals. `latency --rate N` measures from an
 //! append to the visible profile; `settle` settles a million bets on one question, `mails` fills the
-//! local inbox. Medians and ratios are what counts; absolute times are this
+//! local inbox; `windows` compares our windows with those of Flink, Pathway, Bytewax, DuckDB, Polars
+//! and a bare loop. Medians and ratios are what counts; absolute times are this
 //! machine's.
 #![allow(
     clippy::unwrap_used,
@@ -18,6 +19,7 @@ mod ours;
 mod settle;
 mod sqlite;
 mod usage;
+mod windows;
 
 use jobs::node::NodeOptions;
 use jobs::sources::generate::{Bets, Defects, Params};
@@ -78,6 +80,11 @@ fn main() {
     let mut args = std::env::args().skip(1);
     let verb = args.next().unwrap_or_default();
     let options: Vec<String> = args.collect();
+    match verb.as_str() {
+        "windows" => return windows::run(&options),
+        windows::CONTESTANT_VERB => return windows::run_own(&options),
+        _ => {}
+    }
     let number = |name: &str, default: u64| {
         let at = options.iter().position(|option| option == name);
         at.map_or(default, |at| options[at + 1].replace('_', "").parse().unwrap())
@@ -102,7 +109,7 @@ fn main() {
         "mails" => settle::mails(number("--count", 100_000), number("--runs", 3)),
         "latency" => latency::run(&work, number("--rate", 50_000), number("--seconds", 20), number("--runs", 3)),
         _ => eprintln!(
-            "usage: throughput [--count N] [--peer N] | latency [--rate N] [--seconds N] | settle [--count N] | mails [--count N]\nall: [--runs N] [--batch N] [--buffer MIB] [--questions N] [--bettors N] [--hours N]"
+            "usage: throughput [--count N] [--peer N] | latency [--rate N] [--seconds N] | settle [--count N] | mails [--count N] | windows [--help]\nall but windows: [--runs N] [--batch N] [--buffer MIB] [--questions N] [--bettors N] [--hours N]"
         ),
     }
 }

@@ -52,6 +52,9 @@ pub fn run(work: &Work) -> (Report, Answer) {
     (report, answer)
 }
 
+/// Bets, stake, and the sum, least and greatest of the odds.
+type Sums = (i64, i64, i64, i64, i64);
+
 fn apply(db: &mut Connection, batch: &[Vec<u8>]) {
     let tx = db.transaction().unwrap();
     {
@@ -65,7 +68,7 @@ fn apply(db: &mut Connection, batch: &[Vec<u8>]) {
             )
             .unwrap();
         let mut users: HashMap<&str, (i64, i64, i64)> = HashMap::new();
-        let mut windows: HashMap<(i64, &str, u16), (i64, i64, i64, i64, i64)> = HashMap::new();
+        let mut windows: HashMap<(i64, &str, u16), Sums> = HashMap::new();
         for line in batch {
             let bet: Bet = serde_json::from_slice(line).unwrap();
             let (stake, odds) = (micros(bet.buy_amount), micros(bet.odds));

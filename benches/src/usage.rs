@@ -77,7 +77,7 @@ fn cpu_seconds() -> f64 {
 }
 
 /// Steal time of all cores: on a shared machine a run with much of it says little.
-fn stolen_seconds() -> f64 {
+pub fn stolen_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let total = stat.lines().next().and_then(|line| line.split_whitespace().nth(8)?.parse().ok());
     total.unwrap_or(0.0) / 100.0

@@ -3,6 +3,7 @@
 //! Game events and bets are applied in one order by effective arrival, ties to the game event, so
 //! a bet always meets its question as it stood when the bet arrived.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch};
@@ -11,7 +12,7 @@ use pipeline::dead_letter::{self, Reject};
 use pipeline::job::{Ask, At, Decided, DecisionKey, Effects, Input, Job, Placed, Sealed};
 use pipeline::record::Append;
 use pipeline::tables::FactTable;
-use pipeline::window::tumbling::WindowRows;
+use pipeline::window::windows::{LateRows, WindowRows};
 use pipeline::{Arrival, Error, Result};
 use schemas::bet::Bet;
 use schemas::bet_row::{BetRow, BetStatus};
@@ -25,6 +26,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::bets::{self, BetRules, odds};
 use crate::rows::{self, Key, Row, Rows};
 use crate::settle::{self, SettleRules};
+use crate::windows;
 
 /// The loop's name: its checkpoints and timers are kept under it.
 pub const LOOP: &str = "betting";
@@ -38,6 +40,8 @@ pub struct Betting {
     inputs: Vec<Input>,
     rules: BetRules,
     settling: SettleRules,
+    /// Declared windows whose rows are published, with their key columns.
+    streamed: BTreeMap<String, Vec<String>>,
 }
 
 /// A record of one of its inputs.
@@ -60,14 +64,14 @@ pub fn bets_table() -> Arc<FactTable> {
 }
 
 impl Betting {
-    /// The main job under these rules.
-    pub fn new(rules: BetRules, settling: SettleRules) -> Betting {
+    /// The main job under these rules. The rows of declared windows in `streamed` are published.
+    pub fn new(rules: BetRules, settling: SettleRules, streamed: BTreeMap<String, Vec<String>>) -> Betting {
         let game_events = decisions_only(GameEvent::STREAM);
         let inputs = vec![
             Input { stream: GameEvent::STREAM, decisions: game_events },
             Input { stream: Bet::STREAM, decisions: bets_table() },
         ];
-        Betting { inputs, rules, settling }
+        Betting { inputs, rules, settling, streamed }
     }
 }
 
@@ -153,7 +157,15 @@ impl Job for Betting {
     }
 
     fn publish(&self, results: &WindowRows) -> Result<Vec<(&'static str, Append)>> {
-        odds::records(results)
+        match self.streamed.get(&results.window) {
+            _ if results.window == odds::NAME => odds::records(results),
+            Some(keys) => windows::publish::records(results, keys),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn late(&self, late: &LateRows) -> Result<Vec<(&'static str, Append)>> {
+        windows::late::records(late)
     }
 
     fn seal(&self, input: usize, facts: &[BetRow]) -> Result<Sealed> {

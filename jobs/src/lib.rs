@@ -21,3 +21,4 @@ pub mod settle;
 pub mod sources;
 pub mod sql;
 mod supervise;
+pub mod windows;

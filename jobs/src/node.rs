@@ -3,6 +3,7 @@
 //! Life: opened (the directory is locked, missing streams are created) → jobs started → stopped
 //! or drained → closed when the last handle goes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,16 +15,18 @@ use pipeline::log::Log;
 use pipeline::mailer::Mailer;
 use pipeline::metrics::Metrics;
 use pipeline::tables::{FactTable, Tables};
-use pipeline::window::tumbling::WindowSettings;
-use pipeline::{Arrival, Clock, Result};
+use pipeline::window::times::WindowSettings;
+use pipeline::{Arrival, Clock, Error, Result};
 use tokio::task::JoinHandle;
 
 use crate::bets::{BetRules, odds};
 use crate::betting::{self, Betting};
+use crate::config::window::WindowConfig;
 use crate::notify::sender::Sender;
 use crate::notify::{MailOptions, MailServer};
 use crate::settle::SettleRules;
 use crate::supervise;
+use crate::windows::{self, Times};
 
 /// Bets settled in one commit: about 10 ms of work, which is what a bet on another question may wait
 /// for. With profiles and two notifications each of about 450 bytes they are 3 MB.
@@ -61,6 +64,8 @@ pub struct NodeOptions {
     pub batch_records: usize,
     /// Bytes of small rows that are merged into the trees together.
     pub buffer_bytes: usize,
+    /// Windows that are computed beside the odds.
+    pub windows: Vec<WindowConfig>,
 }
 
 impl Default for NodeOptions {
@@ -79,6 +84,7 @@ impl Default for NodeOptions {
             export: true,
             batch_records: LoopOptions::new(betting::LOOP).batch_records,
             buffer_bytes: StoreOptions::default().buffer_bytes,
+            windows: Vec::new(),
         }
     }
 }
@@ -141,7 +147,12 @@ impl Node {
             log.create_stream(stream, shards)?;
         }
         let bets = betting::bets_table();
-        let windows = vec![odds::settings(bets.schema.clone(), options.disorder_ms, options.lateness_ms)?];
+        let NodeOptions { disorder_ms, lateness_ms, max_skew_ms, .. } = options;
+        let mut windows = vec![odds::settings(bets.schema.clone(), disorder_ms, lateness_ms)?];
+        for declared in &options.windows {
+            let times = Times { disorder_ms, lateness_ms, max_skew_ms };
+            windows.push(windows::settings(declared, times).map_err(Error::Fatal)?);
+        }
         let tables = EmbeddedTables::open(store, log.clone(), faults.clone())?;
         let options = Arc::new(options);
         Ok(Node { log, tables, clock, metrics: Metrics::default(), bets, windows, options, faults })
@@ -208,8 +219,16 @@ impl Node {
         options.batch_records = self.options.batch_records;
         options.drain = drain;
         let stop = Stop::default();
-        let run = supervise::run(self.clone(), Betting::new(rules, settling), options, sender, stop.clone());
+        let run =
+            supervise::run(self.clone(), Betting::new(rules, settling, self.streamed()), options, sender, stop.clone());
         Running { stop, task: tokio::spawn(run) }
+    }
+
+    /// The declared windows whose rows are published, each with its key columns.
+    fn streamed(&self) -> BTreeMap<String, Vec<String>> {
+        let published = |name: &str| self.options.windows.iter().any(|window| window.stream && window.name == name);
+        let jobs = self.windows.iter().filter(|job| published(&job.spec.name));
+        jobs.map(|job| (job.spec.name.clone(), job.plan.key_columns().to_vec())).collect()
     }
 
     /// The latest arrival that the directory knows of: of any record, or of the applied frontier.
@@ -225,12 +244,14 @@ impl Node {
 }
 
 /// Every stream, with how many shards it gets when it is created.
-fn streams(bets_shards: u32) -> [(&'static str, u32); 8] {
+fn streams(bets_shards: u32) -> [(&'static str, u32); 10] {
     [
         ("bets", bets_shards),
         ("game-events", 1),
         ("frames", 1),
         ("odds", 1),
+        ("windows", 1),
+        ("late-bets", 1),
         ("quotes", 1),
         ("settlements", 1),
         ("notifications", 1),

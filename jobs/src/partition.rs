@@ -9,8 +9,18 @@ use schemas::game_event::{GameEvent, GameEventKind};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// Every stream, with the name as the engine wants it.
-pub const STREAMS: [&str; 8] =
-    ["bets", "game-events", "frames", "odds", "quotes", "settlements", "notifications", "dead-letters"];
+pub const STREAMS: [&str; 10] = [
+    "bets",
+    "game-events",
+    "frames",
+    "odds",
+    "windows",
+    "late-bets",
+    "quotes",
+    "settlements",
+    "notifications",
+    "dead-letters",
+];
 
 /// The streams that producers write; the others are written by jobs.
 pub const OPEN_STREAMS: [&str; 3] = [Bet::STREAM, GameEvent::STREAM, Frame::STREAM];

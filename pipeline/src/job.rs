@@ -18,7 +18,7 @@ use crate::record::{Append, Position};
 use crate::rows::Rows;
 use crate::shard::ShardId;
 use crate::tables::{FactTable, RowRef};
-use crate::window::tumbling::WindowRows;
+use crate::window::windows::{LateRows, WindowRows};
 
 /// A stream that a job reads. Where records of several inputs arrived in the same millisecond,
 /// the input listed first is applied first.
@@ -172,6 +172,9 @@ pub trait Job: Send + Sync + 'static {
 
     /// The records that tell consumers of new or revised window results.
     fn publish(&self, results: &WindowRows) -> Result<Vec<(&'static str, Append)>>;
+
+    /// The records that tell of rows which came too late for a window, each with its row's arrival.
+    fn late(&self, late: &LateRows) -> Result<Vec<(&'static str, Append)>>;
 
     /// The facts of the input with this number in columns.
     fn seal(&self, input: usize, facts: &[Self::Fact]) -> Result<Sealed>;

@@ -8,7 +8,6 @@ pub mod bet_block;
 pub mod bets;
 mod build;
 pub mod dead_letters;
-pub mod odds_windows;
 pub mod outbox;
 pub mod questions;
 pub mod quotes;
@@ -208,6 +207,7 @@ pub fn odds_windows() -> SchemaRef {
         ("last_odds", MONEY),
         ("revision", DataType::UInt32),
         ("final", DataType::Boolean),
+        ("watermark?", timestamp()),
     ])
 }
 

@@ -11,10 +11,12 @@ use crate::codec::Event;
 use crate::dead_letter::DeadLettered;
 use crate::frame::Frame;
 use crate::game_event::GameEvent;
+use crate::late_bet::LateBet;
 use crate::notification::Notification;
 use crate::odds_event::OddsEvent;
 use crate::quote::Quote;
 use crate::settlement::Settlement;
+use crate::window_row::WindowRow;
 
 /// Every stream's schema, by the stream's name.
 pub fn all() -> BTreeMap<&'static str, Value> {
@@ -23,10 +25,12 @@ pub fn all() -> BTreeMap<&'static str, Value> {
         entry::<DeadLettered>(),
         entry::<Frame>(),
         entry::<GameEvent>(),
+        entry::<LateBet>(),
         entry::<Notification>(),
         entry::<OddsEvent>(),
         entry::<Quote>(),
         entry::<Settlement>(),
+        entry::<WindowRow>(),
     ])
 }
 

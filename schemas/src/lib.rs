@@ -20,6 +20,7 @@ mod text;
 pub mod bet;
 pub mod frame;
 pub mod game_event;
+pub mod late_bet;
 pub mod mail;
 pub mod notification;
 pub mod odds_event;
@@ -35,6 +36,7 @@ pub mod stream;
 pub mod streamer;
 pub mod transaction;
 pub mod user;
+pub mod window_row;
 
 pub mod columns;
 pub mod json_schema;

@@ -43,7 +43,7 @@ pub struct OddsEvent {
     pub first_odds: Odds,
     /// The odds of the last bet by `placed_at`, then by id.
     pub last_odds: Odds,
-    /// Grows when late bets change a window that was closed, from 0.
+    /// Grows with every change of the row that is published, from 1.
     pub revision: u32,
     /// Whether no later revision can come.
     #[serde(rename = "final")]

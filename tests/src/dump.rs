@@ -25,7 +25,8 @@ const ROWS: [&str; 10] = [
     system::RESULTS,
 ];
 /// Streams whose records must be equal, positions and arrivals included.
-const STREAMS: [&str; 6] = ["bets", "game-events", "odds", "settlements", "notifications", "dead-letters"];
+const STREAMS: [&str; 8] =
+    ["bets", "game-events", "odds", "windows", "late-bets", "settlements", "notifications", "dead-letters"];
 
 /// A node's contents.
 pub fn dump(node: &Node) -> Result<String> {

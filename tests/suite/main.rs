@@ -11,3 +11,4 @@ mod recovery;
 mod seeded_bugs;
 mod settling;
 mod tidy;
+mod windows;

@@ -45,6 +45,7 @@ fn plan() -> WindowPlan {
         sql: SQL.into(),
         time_column: "placed_at".into(),
         length_ms: WINDOW_MS,
+        hop_ms: WINDOW_MS,
     };
     WindowPlan::compile(&spec, schema()).unwrap()
 }
@@ -102,7 +103,7 @@ impl<'a> Shard<'a> {
             && window.key().saturating_add(WINDOW_MS) <= by
         {
             let (start, states) = window.remove_entry();
-            let rows = self.plan.finish(&states).unwrap();
+            let rows = self.plan.finish(start, &states).unwrap();
             self.write(start, &rows);
         }
     }

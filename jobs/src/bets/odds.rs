@@ -9,7 +9,8 @@ use std::sync::Arc;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Decimal128Type, Int64Type, SchemaRef, UInt16Type, UInt32Type};
 use pipeline::record::Append;
-use pipeline::window::tumbling::{WindowRows, WindowSettings};
+use pipeline::window::times::{Late, WindowSettings};
+use pipeline::window::windows::WindowRows;
 use pipeline::window::{WindowPlan, WindowSpec};
 use pipeline::{Error, Result};
 use schemas::codec::Event;
@@ -47,9 +48,10 @@ pub fn settings(bets: SchemaRef, disorder_ms: i64, lateness_ms: i64) -> Result<W
         sql: SQL.into(),
         time_column: "placed_at".into(),
         length_ms: LENGTH_MS,
+        hop_ms: LENGTH_MS,
     };
     let plan = Arc::new(WindowPlan::compile(&spec, bets)?);
-    Ok(WindowSettings { spec, plan, disorder_ms, lateness_ms })
+    Ok(WindowSettings { spec, plan, disorder_ms, lateness_ms, late: Late::Update, early_ms: None, parquet: true })
 }
 
 /// The events of new and revised rows, one a row.

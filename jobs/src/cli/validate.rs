@@ -1,6 +1,7 @@
 //! `oddsmill validate`: would it run?
 
 use clap::Args;
+use pipeline::window::times::WindowSettings;
 
 use super::Context;
 use super::exit::Failure;
@@ -74,13 +75,15 @@ async fn data_dir(context: &Context) -> Finding {
     Ok(format!("{} opens: {} streams, nobody else uses it", dir.display(), streams.len()))
 }
 
+/// The odds and what the file declares; a window that does not compile has ended the program before.
 fn windows(context: &Context) -> Finding {
     let config = &context.config;
-    let settings = odds::settings(betting::bets_table().schema.clone(), config.disorder_ms, config.lateness_ms);
-    let settings = settings.map_err(|error| error.to_string())?;
-    Ok(format!(
-        "{} compiles; its results have {} columns",
-        settings.spec.name,
-        settings.plan.result_schema().fields().len()
-    ))
+    let odds = odds::settings(betting::bets_table().schema.clone(), config.disorder_ms, config.lateness_ms);
+    let mut found = vec![odds.map_err(|error| error.to_string())?];
+    for declared in &config.windows {
+        found.push(crate::windows::settings(declared, config.times())?);
+    }
+    let columns = |window: &WindowSettings| window.plan.result_schema().fields().len();
+    let told = found.iter().map(|window| format!("{} ({} columns)", window.spec.name, columns(window)));
+    Ok(format!("{} compile", told.collect::<Vec<_>>().join(", ")))
 }

@@ -18,14 +18,17 @@ pub struct Entry {
 
 /// Reads a file's text.
 pub fn entries(path: &str, text: &str) -> Result<Vec<Entry>, ConfigError> {
-    let table = DeTable::parse(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| line_of(text, span.start));
-        ConfigError::Syntax { place: format!("{path}:{line}"), problem: error.message().to_owned() }
-    })?;
+    let table = DeTable::parse(text).map_err(|error| syntax(path, text, &error))?;
     let mut entries = Vec::new();
     collect("", table.get_ref(), path, text, &mut entries)?;
     entries.sort_by_key(|entry| entry.line);
     Ok(entries)
+}
+
+/// The error of a text that is no TOML.
+pub fn syntax(path: &str, text: &str, error: &toml::de::Error) -> ConfigError {
+    let line = error.span().map_or(1, |span| line_of(text, span.start));
+    ConfigError::Syntax { place: format!("{path}:{line}"), problem: error.message().to_owned() }
 }
 
 fn collect(
@@ -38,6 +41,8 @@ fn collect(
     for (name, value) in table.iter() {
         let key = if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
         match value.get_ref() {
+            // Declarations, which are no settings: see `window`.
+            _ if key == "window" => {}
             DeValue::Table(inner) => collect(&key, inner, path, text, entries)?,
             _ => entries.push(entry(key, name.span().start, value, path, text)?),
         }
@@ -60,6 +65,7 @@ fn entry(key: String, at: usize, value: &Spanned<DeValue<'_>>, path: &str, text:
     Ok(Entry { key, text: value_text, line })
 }
 
-fn line_of(text: &str, at: usize) -> usize {
+/// The line of a byte of the text, from 1.
+pub fn line_of(text: &str, at: usize) -> usize {
     text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::settings::{ENV_PREFIX, OTHER_VARIABLES, SETTINGS, Setting, suggestion};
+use super::window::{self, WindowConfig};
 use super::{ConfigError, FILE_NAME, file};
 
 /// Where a value comes from.
@@ -82,15 +83,27 @@ impl Layers {
         Ok(resolved.collect())
     }
 
-    fn file_values(&self) -> Result<Vec<(&'static str, String, Origin)>, ConfigError> {
+    /// The windows that the file declares.
+    pub fn windows(&self) -> Result<Vec<WindowConfig>, ConfigError> {
+        self.file()?.map_or(Ok(Vec::new()), |(path, text)| window::windows(&path, &text))
+    }
+
+    /// The file's name and text, if there is one.
+    fn file(&self) -> Result<Option<(String, String)>, ConfigError> {
         let path = match &self.file {
             Some(path) => path.clone(),
             None if std::path::Path::new(FILE_NAME).exists() => FILE_NAME.into(),
-            None => return Ok(Vec::new()),
+            None => return Ok(None),
         };
-        let path_text = path.display().to_string();
-        let text = std::fs::read_to_string(&path)
-            .map_err(|cause| ConfigError::Unreadable { path: path_text.clone(), cause })?;
+        let shown = path.display().to_string();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some((shown, text))),
+            Err(cause) => Err(ConfigError::Unreadable { path: shown, cause }),
+        }
+    }
+
+    fn file_values(&self) -> Result<Vec<(&'static str, String, Origin)>, ConfigError> {
+        let Some((path_text, text)) = self.file()? else { return Ok(Vec::new()) };
         let entries = file::entries(&path_text, &text)?;
         let entry = |entry: file::Entry| {
             let origin = Origin::File { path: path_text.clone(), line: entry.line };

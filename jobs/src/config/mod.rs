@@ -5,12 +5,13 @@
 //! `oddsmill config` can say so and an error can name the place to mend.
 //!
 //! Reading order: [`settings`] lists the keys; [`layers`] collects their texts; [`file`] reads the
-//! file; this module turns texts into values and checks what must hold between them.
+//! file, [`window`] the windows it declares; this module turns texts into values and checks what must hold between them.
 
 pub mod duration;
 mod file;
 mod layers;
 pub mod settings;
+pub mod window;
 
 use std::path::PathBuf;
 
@@ -20,7 +21,9 @@ use crate::node::NodeOptions;
 use crate::notify::letter::Sender;
 use crate::notify::letter::unsubscribe::MIN_SECRET_BYTES;
 use crate::notify::{MailOptions, MailServer};
+use crate::windows::Times;
 use duration::parse_millis;
+use window::WindowConfig;
 
 pub use layers::{Layers, Origin, Resolved};
 
@@ -56,6 +59,9 @@ pub enum ConfigError {
         /// `, did you mean …?` where one is near.
         suggestion: String,
     },
+    /// A declared window that cannot be computed; the text has the place.
+    #[error("{0}")]
+    Window(String),
     /// A value that its setting cannot have.
     #[error("{place}: {key} is {value:?}: {problem}")]
     Value {
@@ -101,6 +107,8 @@ pub struct Config {
     pub drain_timeout_ms: i64,
     /// Records of a batch, at most.
     pub batch_records: usize,
+    /// Windows that the file declares.
+    pub windows: Vec<WindowConfig>,
     /// Every setting's text and origin, in the order of [`settings::SETTINGS`].
     pub resolved: Vec<Resolved>,
 }
@@ -126,6 +134,7 @@ impl Config {
             mail: mail(&values)?,
             drain_timeout_ms: values.parse("run.drain_timeout", parse_millis)?,
             batch_records: values.parse("engine.batch_records", |text| number(text, 1, 1_000_000))?,
+            windows: layers.windows()?,
             resolved: resolved.clone(),
         };
         config.check(&values)?;
@@ -149,7 +158,15 @@ impl Config {
             );
             return Err(values.wrong("bets.max_skew", problem));
         }
+        for window in &self.windows {
+            crate::windows::settings(window, self.times()).map_err(ConfigError::Window)?;
+        }
         Ok(())
+    }
+
+    /// What holds for windows that do not say otherwise.
+    pub fn times(&self) -> Times {
+        Times { disorder_ms: self.disorder_ms, lateness_ms: self.lateness_ms, max_skew_ms: self.max_skew_ms }
     }
 
     /// What opening a node needs; an ephemeral one has no directory of its own.
@@ -166,6 +183,7 @@ impl Config {
             emergency_delay_ms: self.emergency_delay_ms,
             export: self.parquet,
             batch_records: self.batch_records,
+            windows: self.windows.clone(),
             ..NodeOptions::default()
         }
     }
@@ -264,3 +282,5 @@ where
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod window_tests;

@@ -11,7 +11,7 @@ use pipeline::dead_letter::{self, Reject};
 use pipeline::job::{Ask, At, Decided, DecisionKey, Effects, Input, Job, Placed, Sealed};
 use pipeline::record::Append;
 use pipeline::rows::Rows;
-use pipeline::window::tumbling::WindowRows;
+use pipeline::window::windows::{LateRows, WindowRows};
 use pipeline::{Arrival, Result};
 use schemas::codec::Event;
 use schemas::notification::Notification;
@@ -101,6 +101,10 @@ impl Job for Notify {
     }
 
     fn publish(&self, _results: &WindowRows) -> Result<Vec<(&'static str, Append)>> {
+        Ok(Vec::new())
+    }
+
+    fn late(&self, _late: &LateRows) -> Result<Vec<(&'static str, Append)>> {
         Ok(Vec::new())
     }
 

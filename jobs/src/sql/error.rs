@@ -69,7 +69,7 @@ impl From<DataFusionError> for SqlError {
 
 impl SqlError {
     /// Explains DataFusion's error about a query.
-    pub(super) fn of(error: DataFusionError, sql: &str) -> SqlError {
+    pub(crate) fn of(error: DataFusionError, sql: &str) -> SqlError {
         match error.find_root() {
             DataFusionError::SQL(cause, _) => {
                 let text = cause.to_string();

@@ -12,6 +12,7 @@
 mod ask;
 mod bets;
 mod catalog;
+mod declared;
 mod error;
 mod letters;
 mod lists;
@@ -19,7 +20,7 @@ pub mod output;
 mod people;
 pub mod prompt;
 mod provider;
-mod render;
+pub(crate) mod render;
 mod session;
 mod settling;
 mod system;

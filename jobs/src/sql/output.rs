@@ -20,6 +20,7 @@ use arrow::json::Writer as Json;
 use arrow::json::writer::{JsonArray, LineDelimited, WriterBuilder};
 
 use csv::Csv;
+use serde_json::{Map, Value};
 use table::Table;
 pub use table::printable;
 pub use width::terminal_width;
@@ -114,6 +115,19 @@ impl Writer {
         }
         Ok(self.rows)
     }
+}
+
+/// A batch's rows as JSON objects, written as [`Format::Json`] does.
+///
+/// # Errors
+/// A column of a type that JSON has no form for.
+pub fn objects(batch: &RecordBatch) -> io::Result<Vec<Map<String, Value>>> {
+    let mut json = WriterBuilder::new().with_explicit_nulls(true).build::<_, LineDelimited>(Vec::new());
+    json.write(&decimal::as_text(batch, false).map_err(io_error)?).map_err(io_error)?;
+    json.finish().map_err(io_error)?;
+    let bytes = json.into_inner();
+    let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).map_err(io::Error::from)).collect()
 }
 
 /// Arrow's error with the operating system's error taken out of it, so that a broken pipe is seen

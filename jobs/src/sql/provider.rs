@@ -21,7 +21,7 @@ use super::catalog::Table;
 use super::view::View;
 
 /// Batches read ahead of the query, for each part of a table.
-const AHEAD_BATCHES: usize = 2;
+pub(super) const AHEAD_BATCHES: usize = 2;
 
 /// A table of one query.
 pub struct Provider {
@@ -129,6 +129,6 @@ impl PartitionStream for Part {
     }
 }
 
-fn outside(error: pipeline::Error) -> DataFusionError {
+pub(super) fn outside(error: pipeline::Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }

@@ -17,9 +17,11 @@ use futures::StreamExt;
 use pipeline::window::exact_div;
 
 use super::catalog::Table;
+use super::declared::{Declared, table_name};
 use super::error::SqlError;
 use super::provider::Provider;
 use super::view::View;
+use crate::bets::odds;
 use crate::node::Node;
 
 /// Memory of one query's sorts, joins and aggregates; sorts and aggregates over it go to disk.
@@ -94,6 +96,9 @@ fn open(node: &Node) -> Result<SessionContext, SqlError> {
     let view = Arc::new(View::open(node));
     for table in Table::ALL {
         context.register_table(table.name(), Arc::new(Provider::new(table, view.clone())))?;
+    }
+    for job in node.windows.iter().filter(|job| job.spec.name != odds::NAME) {
+        context.register_table(table_name(&job.spec.name), Arc::new(Declared::new(job.clone(), view.clone())))?;
     }
     Ok(context)
 }

@@ -12,35 +12,31 @@ use arrow::datatypes::Field;
 use pipeline::tables::system;
 use pipeline::window::results;
 use pipeline::window::state;
-use pipeline::window::tumbling::{self, WindowRows, WindowSettings};
+use pipeline::window::times::WindowSettings;
+use pipeline::window::windows::{self, WindowRows};
 use pipeline::{Error, Result};
-use schemas::columns;
 
 use super::ask::Ask;
 use super::catalog::Batches;
 use super::render;
 use super::view::{Pages, View};
+use crate::bets::odds;
 
 /// Windows read at once; ten thousand markets of three outcomes are about 3 MB a window.
 const PAGE_WINDOWS: usize = 4;
-/// What the table has beside the columns of a window's results.
-const ADDED: [&str; 5] = ["window_name", "window_start", "window_end", "revision", "final"];
-
-/// Reads the windows of every job that has the table's columns.
+/// Reads the odds windows.
 pub fn read(view: Arc<View>, ask: Arc<Ask>) -> Batches {
-    let jobs: Vec<WindowSettings> = view.node.windows.iter().filter(|job| fits(job)).cloned().collect();
-    Box::new(jobs.into_iter().flat_map(move |job| {
-        let (job, ask) = (Arc::new(job), ask.clone());
-        let closed = closed(view.clone(), job.clone(), ask.times.clone());
-        let open = open(view.clone(), job, ask.times.clone());
-        closed.chain(open).map(move |window| shown(&window?, &ask))
-    }))
+    match view.node.windows.iter().find(|job| job.spec.name == odds::NAME).cloned() {
+        Some(job) => of_job(view, ask, Arc::new(job)),
+        None => Box::new(std::iter::empty()),
+    }
 }
 
-fn fits(job: &WindowSettings) -> bool {
-    let result = job.plan.result_schema();
-    let known = |name: &str| ADDED.contains(&name) || result.column_with_name(name).is_some();
-    columns::odds_windows().fields().iter().all(|field| known(field.name()))
+/// Reads the windows of a job.
+pub fn of_job(view: Arc<View>, ask: Arc<Ask>, job: Arc<WindowSettings>) -> Batches {
+    let closed = closed(view.clone(), job.clone(), ask.times.clone());
+    let open = open(view, job, ask.times.clone());
+    Box::new(closed.chain(open).map(move |window| shown(&window?, &ask)))
 }
 
 fn closed(
@@ -71,7 +67,7 @@ fn open(
     times: Range<i64>,
 ) -> impl Iterator<Item = Result<WindowRows>> + Send {
     let compute = move || {
-        let windows = futures::executor::block_on(tumbling::open_results(&view.port(), &job));
+        let windows = futures::executor::block_on(windows::open_results(&view.port(), &job));
         match windows {
             Ok(windows) => windows.into_iter().filter(|window| times.contains(&window.start_ms)).map(Ok).collect(),
             Err(error) => vec![Err(error)],

@@ -25,7 +25,7 @@ use crate::metrics::Metric;
 use crate::rows::Rows;
 use crate::shard::ShardId;
 use crate::tables::{Commit, FactPlace, RowRef};
-use crate::window::tumbling::WindowSettings;
+use crate::window::times::WindowSettings;
 
 /// The applying half of a loop.
 pub struct Applier<J: Job> {

@@ -30,7 +30,7 @@ use crate::job::Job;
 use crate::log::Log;
 use crate::metrics::{Metric, Metrics};
 use crate::tables::Tables;
-use crate::window::tumbling::WindowSettings;
+use crate::window::times::WindowSettings;
 
 /// Batches between reader and applier. With batches of at most 4 MiB of data and as much decoded,
 /// the channel and the three stages' hands hold under 40 MiB.

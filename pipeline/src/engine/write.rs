@@ -18,7 +18,7 @@ use crate::fault::{Bug, CrashPoint};
 use crate::job::{Effects, Job, Sealed};
 use crate::metrics::Metric;
 use crate::tables::{ClaimWrite, Commit, FactsWrite, RowRef, system};
-use crate::window::tumbling::Windows;
+use crate::window::windows::Windows;
 
 /// The writing half of an applier.
 pub struct Writer<J: Job> {
@@ -51,11 +51,13 @@ impl<J: Job> Writer<J> {
 
     /// Writes what a timer led to: `commit` has its row's removal and the changed rows.
     pub(super) async fn tick(&mut self, timer: &Timer, effects: Effects, mut commit: Commit) -> Result<()> {
-        if timer.owner == Owner::Window
-            && let Some(rows) = self.windows.tick(&self.ports, &timer.key, timer.due, &mut commit).await?
-        {
-            for (stream, record) in self.job.publish(&rows)? {
+        if timer.owner == Owner::Window {
+            let (rows, again) = self.windows.tick(&self.ports, &timer.key, timer.due, &mut commit).await?;
+            for (stream, record) in rows.map(|rows| self.job.publish(&rows)).transpose()?.into_iter().flatten() {
                 commit.emits.entry(stream).or_default().push(record.arrived(timer.due));
+            }
+            if let Some((due, key)) = again {
+                self.timers.set(&mut commit, Timer { due, owner: Owner::Window, key });
             }
         }
         self.write_effects(effects, &mut commit);
@@ -115,8 +117,14 @@ impl<J: Job> Writer<J> {
             many => concat_batches(&many[0].schema(), many)?,
         };
         let table = self.job.inputs()[input].decisions.name;
-        for (due, key) in self.windows.fold(&self.ports, table, &facts, now, commit).await? {
+        let folded = self.windows.fold(&self.ports, table, &facts, now, commit).await?;
+        for (due, key) in folded.timers {
             self.timers.set(commit, Timer { due, owner: Owner::Window, key });
+        }
+        for late in folded.late {
+            for (stream, record) in self.job.late(&late)? {
+                commit.emits.entry(stream).or_default().push(record);
+            }
         }
         Ok(())
     }

@@ -25,6 +25,8 @@ use datafusion::physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
 use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
 use datafusion::physical_plan::aggregates::order::GroupOrdering;
 
+use super::keys::FixedKeys;
+
 /// An aggregate of the query, ready to run.
 #[derive(Debug)]
 pub struct Aggregate {
@@ -37,11 +39,40 @@ pub struct Aggregate {
     pub state_columns: Range<usize>,
 }
 
+/// Which keys have which group.
+enum Groups {
+    Fixed(FixedKeys),
+    General(Box<dyn GroupValues>),
+}
+
+impl Groups {
+    fn new(key_schema: &SchemaRef) -> Result<Groups> {
+        Ok(match FixedKeys::new(key_schema) {
+            Some(keys) => Groups::Fixed(keys),
+            None => Groups::General(new_group_values(Arc::clone(key_schema), &GroupOrdering::None)?),
+        })
+    }
+
+    fn intern(&mut self, keys: &[ArrayRef], group_indices: &mut Vec<usize>) -> Result<usize> {
+        match self {
+            Groups::Fixed(groups) => groups.intern(keys, group_indices).map(|()| groups.len()),
+            Groups::General(groups) => groups.intern(keys, group_indices).map(|()| groups.len()),
+        }
+    }
+
+    fn emit(self) -> Result<Vec<ArrayRef>> {
+        match self {
+            Groups::Fixed(groups) => groups.emit(),
+            Groups::General(mut groups) => groups.emit(EmitTo::All),
+        }
+    }
+}
+
 /// Groups and their accumulators during one run.
 pub struct GroupTable<'plan> {
     aggregates: &'plan [Aggregate],
     keys: usize,
-    groups: Box<dyn GroupValues>,
+    groups: Groups,
     accumulators: Vec<Box<dyn GroupsAccumulator>>,
     /// The group of each row of the batch being fed; kept for its allocation.
     group_indices: Vec<usize>,
@@ -53,7 +84,7 @@ impl<'plan> GroupTable<'plan> {
         Ok(GroupTable {
             aggregates,
             keys: key_schema.fields().len(),
-            groups: new_group_values(Arc::clone(key_schema), &GroupOrdering::None)?,
+            groups: Groups::new(key_schema)?,
             accumulators: aggregates.iter().map(|aggregate| accumulator(&aggregate.function)).collect::<Result<_>>()?,
             group_indices: Vec::new(),
         })
@@ -61,14 +92,14 @@ impl<'plan> GroupTable<'plan> {
 
     /// Folds rows in. `keys` are the group keys of the rows, in the order of the key schema.
     pub fn update(&mut self, keys: &[ArrayRef], rows: &RecordBatch) -> Result<()> {
-        self.groups.intern(keys, &mut self.group_indices)?;
+        let groups = self.groups.intern(keys, &mut self.group_indices)?;
         for (aggregate, accumulator) in self.aggregates.iter().zip(&mut self.accumulators) {
             let arguments = evaluate_all(&aggregate.arguments, rows)?;
             let filter = match &aggregate.filter {
                 Some(filter) => Some(evaluate_mask(filter, rows)?),
                 None => None,
             };
-            accumulator.update_batch(&arguments, &self.group_indices, filter.as_ref(), self.groups.len())?;
+            accumulator.update_batch(&arguments, &self.group_indices, filter.as_ref(), groups)?;
         }
         Ok(())
     }
@@ -81,26 +112,26 @@ impl<'plan> GroupTable<'plan> {
                 .get(range.clone())
                 .ok_or_else(|| exec_datafusion_err!("a state of {} columns lacks columns {range:?}", columns.len()))
         };
-        self.groups.intern(slice(0..self.keys)?, &mut self.group_indices)?;
+        let groups = self.groups.intern(slice(0..self.keys)?, &mut self.group_indices)?;
         for (aggregate, accumulator) in self.aggregates.iter().zip(&mut self.accumulators) {
-            accumulator.merge_batch(slice(aggregate.state_columns.clone())?, &self.group_indices, self.groups.len())?;
+            accumulator.merge_batch(slice(aggregate.state_columns.clone())?, &self.group_indices, groups)?;
         }
         Ok(())
     }
 
     /// The columns of the state: keys, then each aggregate's state columns.
-    pub fn into_states(mut self) -> Result<Vec<ArrayRef>> {
-        let mut columns = self.groups.emit(EmitTo::All)?;
-        for accumulator in &mut self.accumulators {
+    pub fn into_states(self) -> Result<Vec<ArrayRef>> {
+        let mut columns = self.groups.emit()?;
+        for mut accumulator in self.accumulators {
             columns.extend(accumulator.state(EmitTo::All)?);
         }
         Ok(columns)
     }
 
     /// The columns of the result: keys, then each aggregate's value.
-    pub fn into_results(mut self) -> Result<Vec<ArrayRef>> {
-        let mut columns = self.groups.emit(EmitTo::All)?;
-        for accumulator in &mut self.accumulators {
+    pub fn into_results(self) -> Result<Vec<ArrayRef>> {
+        let mut columns = self.groups.emit()?;
+        for mut accumulator in self.accumulators {
             columns.push(accumulator.evaluate(EmitTo::All)?);
         }
         Ok(columns)

@@ -30,6 +30,9 @@ use super::plan::{Step, WindowPlan};
 use super::shape::Shape;
 use super::{WINDOW_START, WindowError, WindowSpec, exact_div, first_last, state};
 
+/// Windows that one row may be in: a closing window merges as many panes.
+const MAX_PANES: i64 = 288;
+
 /// See [`WindowPlan::compile`].
 pub fn compile(spec: &WindowSpec, input: &SchemaRef) -> Result<WindowPlan, WindowError> {
     check_spec(spec, input)?;
@@ -47,6 +50,17 @@ fn check_spec(spec: &WindowSpec, input: &Schema) -> Result<(), WindowError> {
     let wrong = |detail: String| WindowError::Spec { window: spec.name.clone(), detail };
     if spec.length_ms <= 0 {
         return Err(wrong(format!("a length of {} ms is not positive; 300000 is five minutes", spec.length_ms)));
+    }
+    if spec.hop_ms <= 0 || spec.length_ms % spec.hop_ms != 0 {
+        let (length, hop) = (spec.length_ms, spec.hop_ms);
+        return Err(wrong(format!("a hop of {hop} ms does not divide the length of {length} ms")));
+    }
+    if spec.length_ms / spec.hop_ms > MAX_PANES {
+        let (length, hop) = (spec.length_ms, spec.hop_ms);
+        return Err(wrong(format!(
+            "a row would be in {} windows, at most {MAX_PANES} are possible; take a longer hop",
+            length / hop
+        )));
     }
     let Ok(time) = input.field_with_name(&spec.time_column) else {
         let columns: Vec<&str> = input.fields().iter().map(|f| f.name().as_str()).collect();
@@ -135,6 +149,7 @@ fn lower(spec: &WindowSpec, input: &SchemaRef, shape: &Shape<'_>) -> Result<Wind
     Ok(WindowPlan {
         name: spec.name.clone(),
         length_ms: spec.length_ms,
+        hop_ms: spec.hop_ms,
         input_columns: input.fields().iter().map(|f| f.name().clone()).collect(),
         time_index: input.index_of(&spec.time_column).map_err(|error| sql_error(spec)(DataFusionError::from(error)))?,
         input_schema: SchemaRef::clone(input),
@@ -228,7 +243,7 @@ fn fingerprint(spec: &WindowSpec, state_schema: &Schema) -> u64 {
         "{}\0{}\0{}\0{}\0{}\0{}",
         spec.sql,
         spec.time_column,
-        spec.length_ms,
+        spec.hop_ms,
         schema_text(state_schema),
         state::FORMAT,
         datafusion::DATAFUSION_VERSION,

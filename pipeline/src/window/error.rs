@@ -48,17 +48,17 @@ pub enum WindowError {
         /// What is wrong with it.
         detail: String,
     },
-    /// Partial states of more than one window were handed in where one window is finished.
+    /// A partial state was handed in for a window that it is no part of.
     #[error(
-        "window '{window}': partial states of the windows starting at {first} ms and {second} ms were finished together; finish one window at a time"
+        "window '{window}': a partial state of {pane} ms was handed in for the window starting at {start} ms; finish one window at a time"
     )]
     MixedWindows {
         /// Name of the window job.
         window: String,
-        /// Start of one of the windows, in ms since the epoch.
-        first: i64,
-        /// Start of another.
-        second: i64,
+        /// Start of the window, in ms since the epoch.
+        start: i64,
+        /// Start of the state's pane.
+        pane: i64,
     },
     /// A stored state cannot be read back, or a state cannot be stored.
     #[error(transparent)]

@@ -14,7 +14,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
-use super::tumbling::WindowRows;
+use super::windows::WindowRows;
 use crate::error::{Error, Result};
 
 /// Writes a window's file under `dir` and returns its path:

@@ -1,4 +1,4 @@
-//! Tumbling windows in SQL: a `SELECT … GROUP BY …` becomes aggregate states that merge in any order.
+//! Windows in SQL, tumbling and hopping: a `SELECT … GROUP BY …` becomes aggregate states that merge in any order.
 //!
 //! The life of a window's data, and who moves it:
 //!
@@ -6,7 +6,8 @@
 //! rows ──partial──► state a batch and window ──merge──► state a window ──finish──► result rows
 //! ```
 //!
-//! - [`WindowPlan::partial`] folds a batch once, with `window_start` as the first group key.
+//! - [`WindowPlan::partial`] folds a batch once, with `window_start` (of the row's pane, see [`times`]) as the
+//!   first group key.
 //! - [`WindowPlan::merge`] folds states into a state, whatever their order and grouping.
 //! - [`WindowPlan::finish`] folds the states of one window into the rows of the `SELECT` list.
 //!
@@ -25,6 +26,7 @@ mod error;
 pub mod exact_div;
 pub mod export;
 mod first_last;
+mod keys;
 pub mod partials;
 mod plan;
 pub mod results;
@@ -32,16 +34,18 @@ mod shape;
 pub mod state;
 #[cfg(test)]
 mod tests;
-pub mod tumbling;
+pub mod times;
+pub mod windows;
 
 pub use error::{StateError, WindowError};
 pub use exact_div::exact_div;
 pub use plan::WindowPlan;
 
 /// Names that a result may not use: the window's own columns stand beside the `SELECT` list.
-pub const RESERVED: [&str; 5] = ["window_name", WINDOW_START, "window_end", "revision", "final"];
+pub const RESERVED: [&str; 6] = ["window_name", WINDOW_START, "window_end", "revision", "final", "watermark"];
 
-/// Name of the first column of every state: the window's start in milliseconds since the epoch.
+/// Name of the first column of every state: its pane's start in milliseconds since the epoch, which
+/// is a tumbling window's own.
 pub const WINDOW_START: &str = "window_start";
 
 /// A window job as configured: a query over one table, and how its rows fall into windows.
@@ -55,6 +59,9 @@ pub struct WindowSpec {
     pub sql: String,
     /// Column of type `Timestamp(ms)` that places a row in its window.
     pub time_column: String,
-    /// Length of a window in milliseconds; windows start at multiples of it since the epoch.
+    /// Length of a window in milliseconds.
     pub length_ms: i64,
+    /// Windows start at multiples of this since the epoch: the length for tumbling windows, a part
+    /// of it for hopping ones.
+    pub hop_ms: i64,
 }

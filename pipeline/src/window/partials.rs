@@ -12,7 +12,7 @@ use arrow::array::RecordBatch;
 use tokio::task::JoinHandle;
 
 use super::state;
-use super::tumbling::WindowSettings;
+use super::times::WindowSettings;
 use crate::adapters::embedded::block::{put_varint, varint};
 use crate::error::{Error, Result};
 use crate::tables::{Commit, Tables, system};

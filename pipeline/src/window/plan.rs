@@ -25,6 +25,7 @@ use super::{WindowError, WindowSpec, compile};
 pub struct WindowPlan {
     pub(super) name: String,
     pub(super) length_ms: i64,
+    pub(super) hop_ms: i64,
     /// The columns read of a batch.
     pub(super) input_schema: SchemaRef,
     pub(super) input_columns: Vec<String>,
@@ -95,13 +96,13 @@ impl WindowPlan {
         self.fingerprint
     }
 
-    /// Start of the window in which a time falls, both in ms since the epoch; none where it is before
+    /// Start of the pane in which a time falls, both in ms since the epoch; none where it is before
     /// the first representable one.
-    pub fn window_start(&self, time_ms: i64) -> Option<i64> {
-        window_start(time_ms, self.length_ms)
+    pub fn pane_start(&self, time_ms: i64) -> Option<i64> {
+        time_ms.checked_sub(time_ms.checked_rem_euclid(self.hop_ms)?)
     }
 
-    /// Folds a batch into one state a window, ascending by window start. Windows without rows (all
+    /// Folds a batch into one state a pane, ascending by pane start. Panes without rows (all
     /// filtered out, or an empty batch) have none.
     ///
     /// The batch has at least the [`input_columns`](Self::input_columns), in any order.
@@ -127,7 +128,7 @@ impl WindowPlan {
         }
     }
 
-    /// Folds states into one, sorted by its keys. The states may be of several windows.
+    /// Folds states into one, sorted by its keys. The states may be of several panes.
     pub fn merge(&self, partials: &[RecordBatch]) -> Result<RecordBatch, WindowError> {
         self.check_states(partials)?;
         self.run(|| {
@@ -136,13 +137,13 @@ impl WindowPlan {
         })
     }
 
-    /// Folds the states of one window into its result rows, sorted by the keys of `GROUP BY` (nulls
-    /// first, numbers by value, strings and bytes by their bytes).
-    pub fn finish(&self, partials: &[RecordBatch]) -> Result<RecordBatch, WindowError> {
+    /// Folds the states of the window that starts at `start` into its result rows, sorted by the keys
+    /// of `GROUP BY` (nulls first, numbers by value, strings and bytes by their bytes).
+    pub fn finish(&self, start: i64, partials: &[RecordBatch]) -> Result<RecordBatch, WindowError> {
         self.check_states(partials)?;
-        self.check_one_window(partials)?;
+        let partials = self.of_window(start, partials)?;
         self.run(|| {
-            let columns = sorted(self.table_of(partials)?.into_results()?, self.keys())?;
+            let columns = sorted(self.table_of(&partials)?.into_results()?, self.keys())?;
             let count = columns.first().map_or(0, |starts| starts.len());
             let mut rows = RecordBatch::try_new_with_options(
                 SchemaRef::clone(&self.aggregated_schema),
@@ -202,7 +203,7 @@ impl WindowPlan {
             return Err(self.batch_error(name, "is not a timestamp in milliseconds"));
         };
         let starts = times.values().iter().map(|time| {
-            self.window_start(*time)
+            self.pane_start(*time)
                 .ok_or_else(|| self.batch_error(name, format!("holds {time} ms, before the first window")))
         });
         starts.collect::<Result<Vec<i64>, _>>().map(Int64Array::from)
@@ -231,18 +232,26 @@ impl WindowPlan {
         Ok(())
     }
 
-    fn check_one_window(&self, partials: &[RecordBatch]) -> Result<(), WindowError> {
-        let mut starts = partials
+    /// States under the start of a window instead of their panes' own.
+    fn of_window(&self, start: i64, partials: &[RecordBatch]) -> Result<Vec<RecordBatch>, WindowError> {
+        let window = start..start.saturating_add(self.length_ms);
+        partials
             .iter()
-            .filter_map(|partial| partial.column(0).as_primitive_opt::<Int64Type>())
-            .flat_map(|starts| starts.values().iter().copied());
-        let Some(first) = starts.next() else {
-            return Ok(());
-        };
-        match starts.find(|start| *start != first) {
-            None => Ok(()),
-            Some(second) => Err(WindowError::MixedWindows { window: self.name.clone(), first, second }),
-        }
+            .map(|partial| {
+                let panes = partial.column(0).as_primitive_opt::<Int64Type>().map(|panes| &panes.values()[..]);
+                let panes = panes.unwrap_or_default();
+                if let Some(other) = panes.iter().find(|pane| !window.contains(pane)) {
+                    let (window, pane) = (self.name.clone(), *other);
+                    return Err(WindowError::MixedWindows { window, start, pane });
+                }
+                if panes.iter().all(|pane| *pane == start) {
+                    return Ok(partial.clone());
+                }
+                let mut columns = partial.columns().to_vec();
+                columns[0] = Arc::new(Int64Array::from_value(start, partial.num_rows()));
+                self.run(|| Ok(self.state(columns)?))
+            })
+            .collect()
     }
 
     fn batch_error(&self, column: &str, detail: impl Into<String>) -> WindowError {
@@ -275,8 +284,4 @@ impl Step {
             }
         }
     }
-}
-
-fn window_start(time_ms: i64, length_ms: i64) -> Option<i64> {
-    time_ms.checked_sub(time_ms.checked_rem_euclid(length_ms)?)
 }

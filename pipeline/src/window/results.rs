@@ -5,15 +5,16 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, TimestampMillisecondArray, UInt32Array};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt32Type};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, UInt32Type};
 use arrow::row::{RowConverter, Rows, SortField};
 use hashbrown::HashMap;
 
 use super::partials::window_key;
-use super::tumbling::WindowRows;
+use super::windows::WindowRows;
 use super::{WindowPlan, state};
+use crate::clock::Arrival;
 use crate::error::{Error, Result};
 use crate::tables::{Tables, system};
 
@@ -25,7 +26,8 @@ pub struct Stored {
     pub changed: RecordBatch,
 }
 
-/// The columns of stored results: the SELECT's, then `revision` and `final`.
+/// The columns of stored results: the SELECT's, then `revision`, `final`, and `watermark`: everything
+/// that arrived before it is counted (null while a window is open and nothing was published).
 pub fn schema(plan: &WindowPlan) -> SchemaRef {
     revised(&plan.result_schema())
 }
@@ -34,14 +36,26 @@ fn revised(result: &Schema) -> SchemaRef {
     let mut fields: Vec<_> = result.fields().iter().cloned().collect();
     fields.push(Arc::new(Field::new("revision", DataType::UInt32, false)));
     fields.push(Arc::new(Field::new("final", DataType::Boolean, false)));
+    fields.push(Arc::new(Field::new(
+        "watermark",
+        DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+        true,
+    )));
     Arc::new(Schema::new(fields))
 }
 
-/// Adds the columns `revision` and `final` to results.
-pub fn with_revision(result: &RecordBatch, revisions: &[u32], is_final: bool) -> Result<RecordBatch> {
+/// Adds the columns of [`schema`] to results.
+pub fn with_revision(
+    result: &RecordBatch,
+    revisions: &[u32],
+    is_final: bool,
+    watermark: Option<Arrival>,
+) -> Result<RecordBatch> {
     let mut columns: Vec<ArrayRef> = result.columns().to_vec();
     columns.push(Arc::new(UInt32Array::from(revisions.to_vec())));
     columns.push(Arc::new(BooleanArray::from(vec![is_final; result.num_rows()])));
+    let watermarks = TimestampMillisecondArray::from(vec![watermark.map(|at| at.0); result.num_rows()]);
+    columns.push(Arc::new(watermarks.with_timezone("UTC")));
     Ok(RecordBatch::try_new(revised(&result.schema()), columns)?)
 }
 
@@ -67,9 +81,15 @@ pub async fn load_all(tables: &Tables, name: &str, length_ms: i64, plan: &Window
 
 /// Gives each row of a window's result its revision: the one before where its values are the
 /// same, the next one where they are not, 1 where the row is new.
-pub fn revise(plan: &WindowPlan, before: Option<&RecordBatch>, result: &RecordBatch, is_final: bool) -> Result<Stored> {
+pub fn revise(
+    plan: &WindowPlan,
+    before: Option<&RecordBatch>,
+    result: &RecordBatch,
+    is_final: bool,
+    watermark: Arrival,
+) -> Result<Stored> {
     let Some(before) = before else {
-        let all = with_revision(result, &vec![1; result.num_rows()], is_final)?;
+        let all = with_revision(result, &vec![1; result.num_rows()], is_final, Some(watermark))?;
         return Ok(Stored { changed: all.clone(), all });
     };
     let old = before.project(&(0..result.num_columns()).collect::<Vec<_>>())?;
@@ -91,7 +111,7 @@ pub fn revise(plan: &WindowPlan, before: Option<&RecordBatch>, result: &RecordBa
         next.push(if same { revision } else { revision + 1 });
         changed.push(!same);
     }
-    let all = with_revision(result, &next, is_final)?;
+    let all = with_revision(result, &next, is_final, Some(watermark))?;
     let changed = filter_record_batch(&all, &BooleanArray::from(changed))?;
     Ok(Stored { all, changed })
 }

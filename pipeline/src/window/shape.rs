@@ -2,8 +2,8 @@
 //!
 //! A query is refused when its result could depend on anything but the set of rows: on their order
 //! (`first_value` without `ORDER BY`, sums of floats), on other tables or rows (joins, subqueries,
-//! window functions), on the moment (`now()`, `random()`), or when its states would hold every value
-//! seen (`DISTINCT`, `array_agg`).
+//! window functions), on the moment (`now()`, `random()`), or on how states were merged
+//! (`array_agg`).
 
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -125,8 +125,9 @@ fn check_aggregate(spec: &WindowSpec, expression: &Expr, aggregate: &Aggregate) 
     };
     let name = func.name();
     let refuse = |instead: &str| Err(unsupported(spec, expression, instead));
-    if params.distinct {
-        return refuse("DISTINCT would keep every value seen; approx_distinct keeps a sketch");
+    // A distinct count keeps every value seen, which its window bounds.
+    if params.distinct && name != "count" {
+        return refuse("only count takes DISTINCT; count(DISTINCT x), or approx_distinct(x) for many values");
     }
     if matches!(name, "avg" | "mean") {
         return refuse("its decimals are cut off; exact_div(sum(x), count(x)) rounds half to even");

@@ -57,6 +57,8 @@ fn events_have_their_published_bytes() {
     }
     check_event("notification", &samples::notification());
     check_event("odds_event", &samples::odds_event());
+    check_event("late_bet", &samples::late_bet());
+    check_event("window_row", &samples::window_row());
     check_event("settlement", &samples::settlement());
     check_event("quote", &samples::quote());
     check_event("frame", &samples::frame());

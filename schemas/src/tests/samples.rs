@@ -10,6 +10,7 @@ use crate::dead_letter::{DeadLetter, DeadLetterReason, DeadLettered};
 use crate::frame::{Frame, FrameBytes, FrameEncoding};
 use crate::game_event::{GameEvent, GameEventKind};
 use crate::ids::{Address, BetId, ChainQuestionId, EventId, QuestionId, StreamId, TxHash};
+use crate::late_bet::LateBet;
 use crate::mail::{DigestChoice, MailPreferences};
 use crate::money::{Money, Total};
 use crate::notification::Notification;
@@ -27,6 +28,7 @@ use crate::streamer::{StreamerRow, StreamerSpec};
 use crate::time::Timestamp;
 use crate::transaction::{Transaction, TransactionKind, TransactionRow};
 use crate::user::{Profile, UserRow, UserSpec};
+use crate::window_row::WindowRow;
 
 pub fn money(text: &str) -> Money {
     text.parse().unwrap()
@@ -185,6 +187,31 @@ pub fn game_events() -> Vec<GameEvent> {
         }
     }
     events
+}
+
+pub fn late_bet() -> LateBet {
+    LateBet {
+        event_uuid: LateBet::id_of("turnover", bet().bet_uuid),
+        window_name: "turnover".into(),
+        window_start: at("2022-07-11T14:45:00Z"),
+        window_end: at("2022-07-11T14:46:00Z"),
+        arrived_at: at("2022-07-11T14:46:30Z"),
+        bet: bet(),
+    }
+}
+
+pub fn window_row() -> WindowRow {
+    let (window_start, question) = (at("2022-07-11T14:45:00Z"), question_id().to_string());
+    let columns = [("question_uuid", question.clone().into()), ("bets", 3.into()), ("stake", "37.5".into())];
+    WindowRow {
+        event_uuid: WindowRow::id_of("turnover", window_start, &[question], 1),
+        window_name: "turnover".into(),
+        window_start,
+        window_end: at("2022-07-11T14:46:00Z"),
+        row: columns.map(|(name, value): (&str, serde_json::Value)| (name.to_owned(), value)).into_iter().collect(),
+        revision: 1,
+        is_final: false,
+    }
 }
 
 pub fn odds_event() -> OddsEvent {

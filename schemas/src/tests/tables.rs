@@ -54,7 +54,6 @@ fn every_other_table_fits_its_schema() {
         (columns::questions::to_sql(&[samples::question_row()], &[]).unwrap(), columns::questions()),
         (columns::streamers::to_sql(&[samples::streamer_row()]).unwrap(), columns::streamers()),
         (columns::streams::to_sql(&[samples::stream_row()]).unwrap(), columns::streams()),
-        (columns::odds_windows::to_sql(&[samples::odds_event()]).unwrap(), columns::odds_windows()),
         (columns::outbox::to_sql(&[samples::outbox_row()]).unwrap(), columns::outbox()),
         (columns::dead_letters::to_sql(&[samples::dead_letter()]).unwrap(), columns::dead_letters()),
         (columns::settlements::to_sql(&[samples::settlement_row()]).unwrap(), columns::settlements()),

@@ -75,7 +75,7 @@ fn tree_merge(plan: &WindowPlan, states: &mut Vec<RecordBatch>, random: &mut Ran
 }
 
 fn finish_all(plan: &WindowPlan, states: BTreeMap<i64, Vec<RecordBatch>>) -> BTreeMap<i64, RecordBatch> {
-    states.into_iter().map(|(start, states)| (start, plan.finish(&states).unwrap())).collect()
+    states.into_iter().map(|(start, states)| (start, plan.finish(start, &states).unwrap())).collect()
 }
 
 fn encoded(results: &BTreeMap<i64, RecordBatch>) -> Vec<(i64, Vec<u8>)> {
@@ -110,7 +110,7 @@ fn a_hundred_thousand_groups_are_all_aggregated() {
     let states = plan.partial(&batch(&rows)).unwrap();
     assert_eq!(states.len(), 1);
     assert_eq!(states[0].1.num_rows(), 100_000);
-    let result = plan.finish(&[states[0].1.clone(), states[0].1.clone()]).unwrap();
+    let result = plan.finish(states[0].0, &[states[0].1.clone(), states[0].1.clone()]).unwrap();
     assert_eq!(result.num_rows(), 100_000);
     assert!(reference::rows(&result).iter().all(|row| row.readings == 4));
 }

@@ -57,6 +57,7 @@ pub fn spec(sql: &str) -> WindowSpec {
         sql: sql.to_owned(),
         time_column: "event_time".to_owned(),
         length_ms: LENGTH_MS,
+        hop_ms: LENGTH_MS,
     }
 }
 

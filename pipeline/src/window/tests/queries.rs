@@ -79,16 +79,19 @@ fn check(sql: &str, expected: &[&str]) {
     let whole = vec![batch(&rows)];
     let single = rows.chunks(1).map(batch).collect();
     for batches in [whole, single] {
-        let mut states = Vec::new();
+        let (mut states, mut start) = (Vec::new(), 0);
         for batch in &batches {
-            states.extend(plan.partial(batch).unwrap().into_iter().map(|(_, state)| state));
+            for (pane, state) in plan.partial(batch).unwrap() {
+                start = pane;
+                states.push(state);
+            }
         }
-        let result = plan.finish(&states).unwrap();
+        let result = plan.finish(start, &states).unwrap();
         assert_eq!(result.schema(), plan.result_schema(), "{sql}");
         assert_eq!(text(&result), expected, "{sql} over {} batches", batches.len());
         let merged = plan.merge(&states).unwrap();
         assert_eq!(merged.schema(), plan.state_schema(), "{sql}");
-        assert_eq!(text(&plan.finish(&[merged]).unwrap()), expected, "{sql} merged");
+        assert_eq!(text(&plan.finish(start, &[merged]).unwrap()), expected, "{sql} merged");
     }
 }
 
@@ -116,7 +119,7 @@ fn windows_start_at_multiples_of_their_length() {
 fn empty_input_gives_empty_output() {
     let plan = plan(QUERY);
     assert!(plan.partial(&batch(&[])).unwrap().is_empty());
-    for nothing in [plan.finish(&[]).unwrap(), plan.finish(&[plan.merge(&[]).unwrap()]).unwrap()] {
+    for nothing in [plan.finish(0, &[]).unwrap(), plan.finish(0, &[plan.merge(&[]).unwrap()]).unwrap()] {
         assert_eq!(nothing.num_rows(), 0);
         assert_eq!(nothing.schema(), plan.result_schema());
     }
@@ -152,7 +155,7 @@ fn fingerprints_tell_plans_apart() {
     let prints = |spec| WindowPlan::compile(&spec, schema()).unwrap().fingerprint();
     let base = spec("SELECT count(*) FROM readings");
     let mut longer = base.clone();
-    longer.length_ms *= 2;
+    (longer.length_ms, longer.hop_ms) = (longer.length_ms * 2, longer.hop_ms * 2);
     let other = spec("SELECT count(*) AS n FROM readings");
     assert_eq!(prints(base.clone()), prints(base.clone()));
     assert_ne!(prints(base.clone()), prints(longer));
@@ -169,11 +172,27 @@ fn batches_and_states_that_do_not_fit_are_refused() {
     let cases: [(WindowError, &str); 4] = [
         (plan.partial(&narrow).unwrap_err(), "column 'id' is missing from the batch"),
         (plan.partial(&early).unwrap_err(), "before the first window"),
-        (plan.finish(&states).unwrap_err(), "finish one window at a time"),
+        (plan.finish(0, &states).unwrap_err(), "finish one window at a time"),
         (plan.merge(&[rows]).unwrap_err(), "rebuild the state from the log"),
     ];
     for (error, text) in cases {
         let found = error.to_string();
         assert!(found.contains(text) && found.contains("'readings-5m'"), "{found}");
+    }
+}
+
+#[test]
+fn a_hopping_window_is_finished_from_its_panes() {
+    let sql = "SELECT count(*) AS n FROM readings";
+    let hopping = crate::window::WindowSpec { hop_ms: LENGTH_MS / 5, ..spec(sql) };
+    let plan = WindowPlan::compile(&hopping, schema()).unwrap();
+    let times = [0, 1, LENGTH_MS / 5, LENGTH_MS - 1, LENGTH_MS, LENGTH_MS + LENGTH_MS / 5 - 1];
+    let rows: Vec<Reading> = times.into_iter().map(|event_time| Reading { event_time, ..six()[0] }).collect();
+    let panes = plan.partial(&batch(&rows)).unwrap();
+    assert_eq!(panes.iter().map(|(pane, _)| *pane).collect::<Vec<_>>(), [0, 1, 4, 5].map(|n| n * LENGTH_MS / 5));
+    for (start, count) in [(-4, "2"), (0, "4"), (1, "4"), (2, "3"), (5, "2")].map(|(n, c)| (n * LENGTH_MS / 5, c)) {
+        let of = |(pane, _): &&(i64, RecordBatch)| (start..start + LENGTH_MS).contains(pane);
+        let states: Vec<RecordBatch> = panes.iter().filter(of).map(|(_, state)| state.clone()).collect();
+        assert_eq!(text(&plan.finish(start, &states).unwrap()), [count], "{start}");
     }
 }

@@ -5,6 +5,7 @@ mod bad_bets;
 mod cricket;
 mod kill;
 mod mails;
+mod postgres;
 mod recovery;
 mod seeded_bugs;
 mod settling;

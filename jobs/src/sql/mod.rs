@@ -17,6 +17,7 @@ mod letters;
 mod lists;
 pub mod output;
 mod people;
+pub mod postgres;
 pub mod prompt;
 mod provider;
 mod render;

@@ -6,7 +6,7 @@
 
 mod cell;
 mod csv;
-mod decimal;
+pub(super) mod decimal;
 mod table;
 
 use std::io::{self, IsTerminal, Write};

@@ -7,3 +7,4 @@ pub mod drive;
 pub mod dump;
 pub mod fixture;
 pub mod invariants;
+pub mod postgres;

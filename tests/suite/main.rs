@@ -6,6 +6,7 @@ mod cricket;
 mod kill;
 mod mails;
 mod operators;
+mod postgres;
 mod quiet;
 mod recovery;
 mod seeded_bugs;

@@ -22,13 +22,14 @@ use super::output::{counted, grouped, stdout, wants_json_lines};
 use super::signals::Signals;
 use super::top::gather::Gather;
 use super::top::look::Look;
-use super::top::plain;
 use super::top::screen::{self, ViewError};
+use super::top::{model::Snapshot, plain};
 use crate::config::duration::parse_millis;
 use crate::control::access::open_alone;
 use crate::control::{Access, Mode, Server};
 use crate::node::{Node, Running};
 use crate::sources::generate::{Defects, MatchDay, Params};
+use crate::sql::postgres::Endpoint;
 use player::Player;
 
 /// In the data directory of a demo: it may be thrown away.
@@ -91,11 +92,16 @@ impl Demo {
             None => node.start(false),
         };
         let server = Server::start(node.clone(), "demo", Mode::Live)?;
+        let endpoint = Endpoint::of(&node, &context.config.sql, true).await?;
         let day = self.day(midnight)?;
         let player = tokio::spawn(Player::new(node.clone(), day).run());
-        let outcome = self.watch(context, &node, origin, &mut running, &mut signals).await;
+        let psql = endpoint.as_ref().map(Endpoint::psql);
+        let outcome = self.watch(context, &node, origin, &mut running, &mut signals, psql).await;
         player.abort();
         let drained = drain(context, running, &mut signals).await;
+        if let Some(endpoint) = endpoint {
+            endpoint.stop().await;
+        }
         server.stop().await;
         outcome?;
         drained?;
@@ -130,10 +136,11 @@ impl Demo {
         origin: Arrival,
         running: &mut Running,
         signals: &mut Signals,
+        psql: Option<String>,
     ) -> Result<(), Failure> {
         let access = Access::Local(Box::new(node.clone()));
         let mut gather = Gather::new(&access, Clock::System, Clock::System.now()).beginning(origin);
-        let next = async || gather.next().await;
+        let next = async || gather.next().await.map(|shown| Snapshot { psql: psql.clone(), ..shown });
         let over = async {
             let lasting = self.lasting.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
             tokio::select! {
@@ -148,7 +155,8 @@ impl Demo {
             let look = Look::of(|name| std::env::var(name).ok());
             screen::run(look, Duration::from_millis(500), next, over).await
         } else {
-            context.remark(format!("a match day in {}; Ctrl-C ends it", node.dir().display()));
+            let psql = psql.as_ref().map(|psql| format!("; `{psql}` queries it")).unwrap_or_default();
+            context.remark(format!("a match day in {}{psql}; Ctrl-C ends it", node.dir().display()));
             plain::follow(Duration::from_secs(2), next, over, |shown| print_line(&plain::line(shown))).await
         };
         match ended {

@@ -17,6 +17,7 @@ use crate::control::access::{open_alone, socket_path};
 use crate::control::{Mode, Server};
 use crate::node::{Node, Running};
 use crate::retention;
+use crate::sql::postgres::Endpoint;
 
 /// How often progress is shown.
 const PROGRESS_SECONDS: u64 = 5;
@@ -61,13 +62,17 @@ impl Run {
         let mut signals = Signals::listen()?;
         let node = self.open(context).await?;
         let server = Server::start(node.clone(), "run", Mode::Live)?;
-        banner(context, &node, self.ephemeral);
+        let endpoint = Endpoint::of(&node, &context.config.sql, false).await?;
+        banner(context, &node, self.ephemeral, endpoint.as_ref());
         let mut running = match &context.config.mail {
             Some(mail) if jobs::with_mail(&self.jobs) => node.start_all(self.drain, mail)?,
             _ => node.start(self.drain),
         };
         let trimming = tokio::spawn(retention::keep(node.clone(), context.config.retention_ms));
         let outcome = watch(context, &node, &mut running, &mut signals, server).await;
+        if let Some(endpoint) = endpoint {
+            endpoint.stop().await;
+        }
         trimming.abort();
         // An ephemeral directory goes with the last handle, and the task may still hold one.
         let _ = trimming.await;
@@ -159,7 +164,7 @@ fn joined(ended: Result<pipeline::Result<()>, tokio::task::JoinError>) -> Result
     }
 }
 
-fn banner(context: &Context, node: &Node, ephemeral: bool) {
+fn banner(context: &Context, node: &Node, ephemeral: bool, endpoint: Option<&Endpoint>) {
     let durability =
         if ephemeral { "in memory".to_owned() } else { format!("{:?}", node.options().durability).to_lowercase() };
     let shards =
@@ -167,8 +172,9 @@ fn banner(context: &Context, node: &Node, ephemeral: bool) {
     let streams: Vec<String> =
         node.log.streams().iter().map(|stream| format!("{stream} ({})", shards(stream))).collect();
     let windows: Vec<&str> = node.windows.iter().map(|window| window.spec.name.as_str()).collect();
+    let sql = endpoint.map(|endpoint| format!("\n  sql      {}", endpoint.psql())).unwrap_or_default();
     context.remark(format!(
-        "oddsmill {}\n  data     {} ({durability})\n  socket   {}\n  jobs     betting (settle, bets); windows: {}\n  streams  {}\n  Ctrl-C stops",
+        "oddsmill {}\n  data     {} ({durability})\n  socket   {}{sql}\n  jobs     betting (settle, bets); windows: {}\n  streams  {}\n  Ctrl-C stops",
         env!("CARGO_PKG_VERSION"),
         node.dir().display(),
         socket_path(node).display(),

@@ -21,6 +21,7 @@ use crate::node::NodeOptions;
 use crate::notify::letter::Sender;
 use crate::notify::letter::unsubscribe::MIN_SECRET_BYTES;
 use crate::notify::{MailOptions, MailServer};
+use crate::sql::postgres::{Listen, SqlOptions};
 use crate::windows::Times;
 use duration::parse_millis;
 use window::WindowConfig;
@@ -103,6 +104,8 @@ pub struct Config {
     pub emergency_delay_ms: i64,
     /// How mails are written and sent; nothing where none are.
     pub mail: Option<MailOptions>,
+    /// Where and how SQL is served to other programs.
+    pub sql: SqlOptions,
     /// How long a stop may take, in milliseconds.
     pub drain_timeout_ms: i64,
     /// Records of a batch, at most.
@@ -132,6 +135,13 @@ impl Config {
             challenge_ms: values.parse("settle.challenge", parse_millis)?,
             emergency_delay_ms: values.parse("settle.emergency_delay", parse_millis)?,
             mail: mail(&values)?,
+            sql: SqlOptions {
+                postgres: values.parse("sql.postgres", listen)?,
+                timeout_ms: values.parse("sql.timeout", parse_positive_millis)?,
+                max_rows: values.parse("sql.max_rows", |text| number(text, 1, u64::MAX))?,
+                memory_bytes: values.parse("sql.memory", bytes)?,
+                connections: values.parse("sql.connections", |text| number(text, 1, 1_000))?,
+            },
             drain_timeout_ms: values.parse("run.drain_timeout", parse_millis)?,
             batch_records: values.parse("engine.batch_records", |text| number(text, 1, 1_000_000))?,
             windows: layers.windows()?,
@@ -269,6 +279,33 @@ fn boolean(text: &str) -> Result<bool, String> {
         "false" | "0" | "no" | "off" => Ok(false),
         _ => Err("choose true or false".into()),
     }
+}
+
+fn listen(text: &str) -> Result<Listen, String> {
+    match text {
+        "auto" => Ok(Listen::Auto),
+        "off" => Ok(Listen::Off),
+        address => match address.rsplit_once(':') {
+            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(Listen::At(address.to_owned())),
+            _ => Err("choose auto, off, or HOST:PORT such as 127.0.0.1:5433".into()),
+        },
+    }
+}
+
+fn parse_positive_millis(text: &str) -> Result<i64, String> {
+    parse_millis(text).and_then(|millis| if millis > 0 { Ok(millis) } else { Err("choose more than nothing".into()) })
+}
+
+/// Sizes as people write them: `512MiB`, `2GiB`.
+fn bytes(text: &str) -> Result<usize, String> {
+    let wrong = || "write a whole number and a unit, such as 512MiB or 2GiB, from 16MiB to 1024GiB".to_owned();
+    let (number, shift) = match (text.strip_suffix("MiB"), text.strip_suffix("GiB")) {
+        (Some(number), _) => (number, 20),
+        (_, Some(number)) => (number, 30),
+        _ => return Err(wrong()),
+    };
+    let number = number.trim().parse::<usize>().ok().filter(|number| *number <= 1 << 20).ok_or_else(wrong)?;
+    Some(number << shift).filter(|bytes| (16 << 20..=1 << 40).contains(bytes)).ok_or_else(wrong)
 }
 
 fn number<T>(text: &str, least: T, most: T) -> Result<T, String>

@@ -88,6 +88,19 @@ pub const SETTINGS: &[Setting] = &[
         help: "Mails of one person in an hour that come one by one; the rest of the hour is one digest.",
     },
     Setting { key: "mail.rate", default: "0", help: "Mails a second, at most; 0 is no limit." },
+    Setting {
+        key: "sql.postgres",
+        default: "auto",
+        help: "Where psql, Grafana or pandas reach the tables: HOST:PORT, off, or auto (demo only, near 127.0.0.1:5432).",
+    },
+    Setting { key: "sql.timeout", default: "30s", help: "How long a statement of such a client may take." },
+    Setting { key: "sql.max_rows", default: "1000000", help: "Rows that such a client gets for one query, at most." },
+    Setting {
+        key: "sql.memory",
+        default: "512MiB",
+        help: "Memory of all queries of such clients; sorts and aggregates over it go to disk, joins fail.",
+    },
+    Setting { key: "sql.connections", default: "32", help: "Sessions of such clients at once." },
     Setting { key: "run.drain_timeout", default: "30s", help: "How long a stop may take to finish what is begun." },
     Setting { key: "engine.batch_records", default: "12288", help: "Records applied and committed together, at most." },
 ];

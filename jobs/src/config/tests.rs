@@ -36,6 +36,7 @@ fn the_later_layer_is_stronger() {
 fn what_is_not_set_is_as_a_node_has_it() {
     let options = resolve("", &[], &[]).unwrap().node_options(true);
     assert_eq!(format!("{options:?}"), format!("{:?}", NodeOptions::default()));
+    assert_eq!(resolve("", &[], &[]).unwrap().sql, SqlOptions::default());
 }
 
 #[test]
@@ -72,6 +73,9 @@ fn what_is_wrong_names_the_place_and_the_way_out() {
         ("", &[], &[("bets.max_skew", "11m")], vec!["bets.max_skew", "at most windows.lateness, which is 10m"]),
         ("", &[], &[("log.retention", "forever")], vec!["log.retention is \"forever\"", "such as 500ms"]),
         ("", &[], &[("log.bets_shards", "0")], vec!["from 1 to 1024"]),
+        ("", &[], &[("sql.postgres", "5433")], vec!["sql.postgres is \"5433\"", "HOST:PORT such as 127.0.0.1:5433"]),
+        ("", &[], &[("sql.memory", "512")], vec!["sql.memory", "512MiB or 2GiB"]),
+        ("", &[], &[("sql.timeout", "0")], vec!["sql.timeout", "more than nothing"]),
     ] {
         let text = resolve(file, env, flags).unwrap_err().to_string();
         for part in expected {

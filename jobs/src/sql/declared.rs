@@ -23,6 +23,8 @@ use super::catalog::Table;
 use super::provider::{AHEAD_BATCHES, outside};
 use super::view::View;
 use super::windows;
+use crate::bets::odds;
+use crate::node::Node;
 use crate::windows::shown;
 
 /// The name of a declared window's table.
@@ -37,13 +39,24 @@ pub struct Declared {
     schema: SchemaRef,
 }
 
+/// The columns of a declared window's table.
+pub fn schema(job: &WindowSettings) -> SchemaRef {
+    let time = |name: &str| Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), false);
+    let mut fields = vec![Arc::new(time("window_start")), Arc::new(time("window_end"))];
+    fields.extend(shown(&results::schema(&job.plan)).fields().iter().cloned());
+    Arc::new(Schema::new(fields))
+}
+
+/// The tables of a node's declared windows: their names and columns.
+pub fn tables(node: &Node) -> impl Iterator<Item = (String, SchemaRef)> {
+    let declared = node.windows.iter().filter(|job| job.spec.name != odds::NAME);
+    declared.map(|job| (table_name(&job.spec.name), schema(job)))
+}
+
 impl Declared {
     /// The table as the view shows it.
     pub fn new(job: WindowSettings, view: Arc<View>) -> Declared {
-        let time = |name: &str| Field::new(name, DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())), false);
-        let mut fields = vec![Arc::new(time("window_start")), Arc::new(time("window_end"))];
-        fields.extend(shown(&results::schema(&job.plan)).fields().iter().cloned());
-        Declared { job: Arc::new(job), view, schema: Arc::new(Schema::new(fields)) }
+        Declared { schema: schema(&job), job: Arc::new(job), view }
     }
 }
 

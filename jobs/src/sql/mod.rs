@@ -18,6 +18,7 @@ mod letters;
 mod lists;
 pub mod output;
 mod people;
+pub mod postgres;
 pub mod prompt;
 mod provider;
 pub(crate) mod render;

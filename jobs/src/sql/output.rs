@@ -6,7 +6,7 @@
 
 mod cell;
 mod csv;
-mod decimal;
+pub(super) mod decimal;
 mod sheet;
 mod table;
 mod width;

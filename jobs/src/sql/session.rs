@@ -3,15 +3,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::FairSpillPool;
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::ScalarValue;
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::prelude::{DataFrame, SQLOptions, SessionConfig, SessionContext};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::Statement as Sql;
-use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::dialect::{Dialect, GenericDialect};
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 use futures::StreamExt;
 use pipeline::window::exact_div;
@@ -26,6 +28,8 @@ use crate::node::Node;
 
 /// Memory of one query's sorts, joins and aggregates; sorts and aggregates over it go to disk.
 const MEMORY_BYTES: usize = 512 << 20;
+/// Bytes that one query may have on disk meanwhile.
+const SPILL_BYTES: u64 = 8 << 30;
 /// Threads of one query: the pipeline beside it keeps working.
 const PARTITIONS: usize = 2;
 /// Rows of a batch, at most.
@@ -37,6 +41,8 @@ const MAX_BYTES: usize = 1 << 20;
 /// Operators of a query, at most: a chain of them is as deep a tree, and the planner goes down it
 /// by recursion. Lists of values do not count.
 const MAX_OPERATORS: usize = 300;
+/// Parameters of a query, at most.
+const MAX_PARAMETERS: usize = 1_000;
 /// Stack of every thread that plans or runs queries, in bytes. The planner, compiled for a quick
 /// build, takes up to 27 KB an operator (measured), so [`MAX_OPERATORS`] take about 8 MiB; a stack
 /// that overflows takes the process with it.
@@ -54,17 +60,69 @@ pub const SHOW_TABLES: &str =
 /// See [`SqlError`]. Errors met while streaming come through the stream; `SqlError::from` explains
 /// them as well.
 pub async fn query(node: &Node, sql: &str) -> Result<(SchemaRef, SendableRecordBatchStream), SqlError> {
+    let sql = meant(sql);
+    let planned = plan(node, parse(sql, &GenericDialect)?, sql, memory(MEMORY_BYTES)).await?;
+    planned.run(Vec::new()).await
+}
+
+/// The query that a text stands for: itself, unless it asks for the tables.
+pub(super) fn meant(sql: &str) -> &str {
     let shows_tables = sql.trim().trim_end_matches(';').to_lowercase().split_whitespace().eq(["show", "tables"]);
-    let sql = if shows_tables { SHOW_TABLES } else { sql };
-    let statement = parse(sql)?;
-    let context = open(node)?;
-    let explain = |error| SqlError::of(error, sql);
-    let state = context.state();
-    let plan = planner::plan(&state, statement).await.map_err(explain)?;
+    if shows_tables { SHOW_TABLES } else { sql }
+}
+
+/// Memory of all queries that are given it: a sort or an aggregate over its share goes to disk.
+pub(super) fn memory(bytes: usize) -> Arc<dyn MemoryPool> {
+    Arc::new(FairSpillPool::new(bytes))
+}
+
+/// A query that is planned over one view, and not yet run.
+pub(super) struct Planned {
+    state: SessionState,
+    plan: LogicalPlan,
+}
+
+/// Plans a reading statement on the node as it is now.
+pub(super) async fn plan(
+    node: &Node,
+    statement: Statement,
+    sql: &str,
+    memory: Arc<dyn MemoryPool>,
+) -> Result<Planned, SqlError> {
+    let state = open(node, memory)?.state();
+    let plan = planner::plan(&state, statement).await.map_err(|error| SqlError::of(error, sql))?;
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(&plan).map_err(|_| SqlError::ReadOnly(format!("writing with {}", verb(sql))))?;
-    let stream = DataFrame::new(state, plan).execute_stream().await.map_err(explain)?;
-    Ok((stream.schema(), apart(stream)))
+    Ok(Planned { state, plan })
+}
+
+impl Planned {
+    /// Its rows' columns.
+    pub fn schema(&self) -> SchemaRef {
+        self.plan.schema().inner().clone()
+    }
+
+    /// The types of its parameters `$1`, `$2` and so on, as far as they follow from the query.
+    pub fn parameters(&self) -> Result<Vec<Option<DataType>>, SqlError> {
+        let mut types = Vec::new();
+        for (name, data_type) in self.plan.get_parameter_types()? {
+            let place = name.trim_start_matches('$').parse().ok().filter(|place| (1..=MAX_PARAMETERS).contains(place));
+            let Some(place) = place else { return Err(SqlError::Query(format!("there is no parameter {name}"))) };
+            types.resize(types.len().max(place), None);
+            types[place - 1] = data_type;
+        }
+        Ok(types)
+    }
+
+    /// Runs it with these parameters.
+    pub async fn run(self, parameters: Vec<ScalarValue>) -> Result<(SchemaRef, SendableRecordBatchStream), SqlError> {
+        let Planned { state, mut plan } = self;
+        if !parameters.is_empty() {
+            plan = plan.with_param_values(parameters)?;
+        }
+        let stream = DataFrame::new(state, plan).execute_stream().await?;
+        Ok((stream.schema(), apart(stream)))
+    }
 }
 
 /// Drives a stream on a task of its own: an operator that works for seconds between two batches
@@ -84,13 +142,14 @@ fn apart(mut stream: SendableRecordBatchStream) -> SendableRecordBatchStream {
 }
 
 /// A session of its own for each query, over one view.
-fn open(node: &Node) -> Result<SessionContext, SqlError> {
+fn open(node: &Node, memory: Arc<dyn MemoryPool>) -> Result<SessionContext, SqlError> {
     let config = SessionConfig::new()
         .with_target_partitions(PARTITIONS)
         .with_batch_size(BATCH_ROWS)
         .with_default_catalog_and_schema("oddsmill", "public")
         .with_information_schema(true);
-    let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(MEMORY_BYTES))).build_arc()?;
+    let runtime =
+        RuntimeEnvBuilder::new().with_memory_pool(memory).with_max_temp_directory_size(SPILL_BYTES).build_arc()?;
     let context = SessionContext::new_with_config_rt(config, runtime);
     context.register_udf(exact_div());
     let view = Arc::new(View::open(node));
@@ -103,10 +162,11 @@ fn open(node: &Node) -> Result<SessionContext, SqlError> {
     Ok(context)
 }
 
-fn parse(sql: &str) -> Result<Statement, SqlError> {
+/// The one reading statement that a text is.
+pub(super) fn parse(sql: &str, dialect: &dyn Dialect) -> Result<Statement, SqlError> {
     check_size(sql)?;
     let mut statements = DFParserBuilder::new(sql)
-        .with_dialect(&GenericDialect)
+        .with_dialect(dialect)
         .build()
         .and_then(|mut parser| parser.parse_statements())
         .map_err(|error| SqlError::of(error, sql))?;
@@ -140,7 +200,7 @@ fn reads_sql(sql: &Sql) -> bool {
     }
 }
 
-fn check_size(sql: &str) -> Result<(), SqlError> {
+pub(super) fn check_size(sql: &str) -> Result<(), SqlError> {
     if sql.len() > MAX_BYTES {
         return Err(SqlError::TooLong { what: "bytes", found: sql.len(), limit: MAX_BYTES });
     }

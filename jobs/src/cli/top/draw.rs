@@ -43,9 +43,12 @@ fn header(canvas: &mut Canvas<'_>, snapshot: &Snapshot, view: &View) {
     column = canvas.put(0, column, 20, &time, look.strong()) + 3;
     column = canvas.put(0, column, 20, &format!("up {}", span(snapshot.up_ms)), look.faint()) + 3;
     let lag = format!("lag {}", span(snapshot.lag_ms.try_into().unwrap_or(i64::MAX)));
-    canvas.put(0, column, 20, &lag, if snapshot.lag_ms < LAGGING_MS { look.faint() } else { look.alert() });
-    if view.paused {
-        canvas.put_left_of(0, canvas.width().saturating_sub(1), "paused", look.alert());
+    column = canvas.put(0, column, 20, &lag, if snapshot.lag_ms < LAGGING_MS { look.faint() } else { look.alert() });
+    let edge = canvas.width().saturating_sub(1);
+    match &snapshot.psql {
+        _ if view.paused => drop(canvas.put_left_of(0, edge, "paused", look.alert())),
+        Some(psql) if column + 3 + psql.len() <= edge => drop(canvas.put_left_of(0, edge, psql, look.faint())),
+        _ => {}
     }
     let mut column = 1;
     for (number, unit) in figures(snapshot) {

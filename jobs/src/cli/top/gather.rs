@@ -98,6 +98,7 @@ impl<'a> Gather<'a> {
         };
         Ok(Snapshot {
             at,
+            psql: None,
             pipeline_time,
             up_ms: at.since(time(self.since)).max(0),
             lag_ms: values.get(Metric::EngineLagMs),

@@ -21,6 +21,9 @@ pub const LATEST: usize = 24;
 pub struct Snapshot {
     /// When it was taken, by the clock of who took it.
     pub at: Timestamp,
+    /// How psql reaches the tables; nothing where it does not, or where nobody knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psql: Option<String>,
     /// Everything that arrived before this is applied; nothing until the first record is, unless
     /// it is known when the first one comes.
     pub pipeline_time: Option<Timestamp>,

@@ -14,6 +14,7 @@ const NOW: i64 = 1_657_569_660_000;
 pub fn snapshot() -> Snapshot {
     Snapshot {
         at: time(3_000),
+        psql: None,
         pipeline_time: Some(time(0)),
         up_ms: 192_000,
         lag_ms: 3,

@@ -26,7 +26,8 @@ pub fn as_text(batch: &RecordBatch, nested_only: bool) -> Result<RecordBatch, Ar
     RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &rows)
 }
 
-fn text_field(field: &FieldRef) -> FieldRef {
+/// The field with text in place of decimals, wherever in it they are.
+pub fn text_field(field: &FieldRef) -> FieldRef {
     let to = match field.data_type() {
         DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => {
             DataType::Utf8

@@ -20,7 +20,7 @@ use super::fold::{Sums, WINDOW_MS};
 use super::{lines, row};
 
 /// Bets folded at once.
-const BATCH: usize = 16_384;
+const BATCH: usize = 32_768;
 const SQL: &str = "SELECT question_uuid, outcome_index, count(*) AS bets, sum(odds) AS sum_odds, \
      min(odds) AS min_odds, max(odds) AS max_odds, exact_div(sum(odds), count(*)) AS avg_odds \
      FROM bets GROUP BY question_uuid, outcome_index";

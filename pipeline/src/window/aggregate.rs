@@ -6,8 +6,8 @@
 //! | stage | in | out |
 //! |---|---|---|
 //! | partial | [`GroupTable::update`] | [`GroupTable::into_states`] |
-//! | partial reduce | [`GroupTable::merge`] | [`GroupTable::into_states`] |
-//! | final | [`GroupTable::merge`] | [`GroupTable::into_results`] |
+//! | partial reduce | [`GroupTable::merge`] | [`GroupTable::into_sorted_states`] |
+//! | final | [`GroupTable::merge`] | [`GroupTable::into_sorted_results`] |
 //!
 //! Driving the two traits here rather than through the plan node saves a plan, a stream and an
 //! executor a batch, and leaves nothing that could skip aggregation at high cardinality, cut the
@@ -16,7 +16,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array};
+use datafusion::arrow::compute::take_arrays;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
@@ -25,6 +26,7 @@ use datafusion::physical_expr::{GroupsAccumulatorAdapter, PhysicalExpr};
 use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
 use datafusion::physical_plan::aggregates::order::GroupOrdering;
 
+use super::columns::sorted;
 use super::keys::FixedKeys;
 
 /// An aggregate of the query, ready to run.
@@ -57,6 +59,14 @@ impl Groups {
         match self {
             Groups::Fixed(groups) => groups.intern(keys, group_indices).map(|()| groups.len()),
             Groups::General(groups) => groups.intern(keys, group_indices).map(|()| groups.len()),
+        }
+    }
+
+    /// The groups in the order of their keys, where it is known without their columns.
+    fn order(&self) -> Option<UInt32Array> {
+        match self {
+            Groups::Fixed(groups) => Some(groups.order()),
+            Groups::General(_) => None,
         }
     }
 
@@ -128,13 +138,31 @@ impl<'plan> GroupTable<'plan> {
         Ok(columns)
     }
 
-    /// The columns of the result: keys, then each aggregate's value.
-    pub fn into_results(self) -> Result<Vec<ArrayRef>> {
+    /// The same, sorted by the keys.
+    pub fn into_sorted_states(self) -> Result<Vec<ArrayRef>> {
+        let (order, keys) = (self.groups.order(), self.keys);
+        in_order(self.into_states()?, order, keys)
+    }
+
+    /// The columns of the result, sorted by the keys: keys, then each aggregate's value.
+    pub fn into_sorted_results(self) -> Result<Vec<ArrayRef>> {
+        let (order, keys) = (self.groups.order(), self.keys);
+        in_order(self.into_results()?, order, keys)
+    }
+
+    fn into_results(self) -> Result<Vec<ArrayRef>> {
         let mut columns = self.groups.emit()?;
         for mut accumulator in self.accumulators {
             columns.push(accumulator.evaluate(EmitTo::All)?);
         }
         Ok(columns)
+    }
+}
+
+fn in_order(columns: Vec<ArrayRef>, order: Option<UInt32Array>, keys: usize) -> Result<Vec<ArrayRef>> {
+    match order {
+        Some(order) => Ok(take_arrays(&columns, &order, None)?),
+        None => sorted(columns, keys),
     }
 }
 

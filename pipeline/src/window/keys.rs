@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, UInt64Array,
+    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, UInt32Array, UInt64Array,
 };
 use datafusion::arrow::buffer::Buffer;
 use datafusion::arrow::compute::cast;
@@ -39,6 +39,8 @@ pub struct FixedKeys {
 struct Column {
     data_type: DataType,
     word: usize,
+    /// What is flipped of a number's word, so that words sort as their values do.
+    flip: u64,
 }
 
 impl FixedKeys {
@@ -50,7 +52,8 @@ impl FixedKeys {
             if field.is_nullable() {
                 return None;
             }
-            columns.push(Column { data_type: field.data_type().clone(), word });
+            let flip = if is_signed(field.data_type()) { 1 << 63 } else { 0 };
+            columns.push(Column { data_type: field.data_type().clone(), word, flip });
             word += words(field.data_type())?;
         }
         (word <= WORDS).then(|| FixedKeys { columns, table: HashTable::new(), keys: Vec::new(), rows: Vec::new() })
@@ -98,6 +101,13 @@ impl FixedKeys {
         Ok(())
     }
 
+    /// The groups in the order of their keys: numbers by value, bytes by their bytes.
+    pub fn order(&self) -> UInt32Array {
+        let mut order: Vec<u32> = (0_u32..).take(self.keys.len()).collect();
+        order.sort_unstable_by(|a, b| self.keys[*a as usize].cmp(&self.keys[*b as usize]));
+        UInt32Array::from(order)
+    }
+
     /// The keys of every group, as columns.
     pub fn emit(self) -> Result<Vec<ArrayRef>> {
         self.columns.iter().map(|column| column.unpack(&self.keys)).collect()
@@ -113,7 +123,7 @@ impl Column {
             ($type:ty) => {{
                 let values = values.as_primitive_opt::<$type>().ok_or_else(|| self.mismatch(values))?;
                 for (row, value) in rows.iter_mut().zip(values.values()) {
-                    row[self.word] = *value as u64;
+                    row[self.word] = *value as u64 ^ self.flip;
                 }
             }};
         }
@@ -152,7 +162,7 @@ impl Column {
     }
 
     fn unpack(&self, keys: &[Key]) -> Result<ArrayRef> {
-        let words = || keys.iter().map(|key| key[self.word]);
+        let words = || keys.iter().map(|key| key[self.word] ^ self.flip);
         macro_rules! integers {
             ($type:ty) => {
                 Arc::new(PrimitiveArray::<$type>::from_iter_values(words().map(|word| word as _)))
@@ -189,6 +199,11 @@ impl Column {
     }
 }
 
+fn is_signed(data_type: &DataType) -> bool {
+    use DataType::{Int8, Int16, Int32, Int64, Timestamp};
+    matches!(data_type, Int8 | Int16 | Int32 | Int64 | Timestamp(..))
+}
+
 /// The words that a value of a type takes, if it is of fixed width.
 fn words(data_type: &DataType) -> Option<usize> {
     use DataType::{Boolean, FixedSizeBinary, Int8, Int16, Int32, Int64, Timestamp, UInt8, UInt16, UInt32, UInt64};
@@ -217,6 +232,7 @@ fn hash(key: &Key) -> u64 {
 #[cfg(test)]
 mod tests {
     use datafusion::arrow::array::{Int64Array, UInt16Array};
+    use datafusion::arrow::compute::take_arrays;
     use datafusion::arrow::datatypes::Field;
     use datafusion::logical_expr::EmitTo;
     use datafusion::physical_plan::aggregates::group_values::new_group_values;
@@ -240,7 +256,7 @@ mod tests {
                 let rows = 200;
                 let ids: Vec<Vec<u8>> = (0..rows).map(|row| vec![number(row) as u8; width as usize]).collect();
                 let columns: [ArrayRef; 3] = [
-                    Arc::new(Int64Array::from_iter_values((0..rows).map(|row| -(number(row) as i64) * 300_000))),
+                    Arc::new(Int64Array::from_iter_values((0..rows).map(|row| (20 - number(row) as i64) * 300_000))),
                     Arc::new(FixedSizeBinaryArray::try_from_iter(ids.into_iter()).unwrap()),
                     Arc::new(UInt16Array::from_iter_values((0..rows).map(|row| (row % 3) as u16))),
                 ];
@@ -252,7 +268,11 @@ mod tests {
                 }
             }
             assert_eq!(ours.len(), theirs.len());
-            assert_eq!(ours.emit().unwrap(), theirs.emit(EmitTo::All).unwrap());
+            let order = ours.order();
+            let columns = ours.emit().unwrap();
+            assert_eq!(columns, theirs.emit(EmitTo::All).unwrap());
+            let by_order = take_arrays(&columns, &order, None).unwrap();
+            assert_eq!(by_order, super::super::columns::sorted(columns, 3).unwrap());
         }
     }
 

@@ -17,7 +17,7 @@ use datafusion::common::{DataFusionError, Result as DataFusionResult};
 use datafusion::physical_expr::PhysicalExpr;
 
 use super::aggregate::{Aggregate, GroupTable, evaluate_all, evaluate_mask};
-use super::columns::{sorted, split_by_window};
+use super::columns::split_by_window;
 use super::{WindowError, WindowSpec, compile};
 
 /// A window job, compiled. See the [module](super) for the life of its data.
@@ -132,7 +132,7 @@ impl WindowPlan {
     pub fn merge(&self, partials: &[RecordBatch]) -> Result<RecordBatch, WindowError> {
         self.check_states(partials)?;
         self.run(|| {
-            let columns = sorted(self.table_of(partials)?.into_states()?, self.keys())?;
+            let columns = self.table_of(partials)?.into_sorted_states()?;
             Ok(self.state(columns)?)
         })
     }
@@ -143,7 +143,7 @@ impl WindowPlan {
         self.check_states(partials)?;
         let partials = self.of_window(start, partials)?;
         self.run(|| {
-            let columns = sorted(self.table_of(&partials)?.into_results()?, self.keys())?;
+            let columns = self.table_of(&partials)?.into_sorted_results()?;
             let count = columns.first().map_or(0, |starts| starts.len());
             let mut rows = RecordBatch::try_new_with_options(
                 SchemaRef::clone(&self.aggregated_schema),
@@ -156,11 +156,6 @@ impl WindowPlan {
             let results = evaluate_all(&self.projection, &rows)?;
             Ok(RecordBatch::try_new(self.result_schema(), results)?)
         })
-    }
-
-    /// How many columns of a state are keys.
-    fn keys(&self) -> usize {
-        self.key_schema.fields().len()
     }
 
     fn table_of(&self, partials: &[RecordBatch]) -> DataFusionResult<GroupTable<'_>> {

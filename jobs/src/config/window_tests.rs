@@ -40,7 +40,7 @@ fn what_is_wrong_is_pointed_at() {
         (declared("outputs = [\"mail\"]"), &[":5: ", "\"parquet\""]),
         (declared("stream = \"frames\""), &[":5: ", "over the stream \"bets\""]),
         (declared("early = \"7s\""), &[":1: ", "early 7s does not divide its hop of 5m"]),
-        (declared("hop = \"2m\""), &[":1: ", "a hop of 120000 ms does not divide"]),
+        (declared("hop = \"2m\""), &[":1: ", "its hop of 2m does not divide its length of 5m"]),
         (declared("lateness = \"1m\""), &["bets.max_skew", "late = \"side\""]),
         (declared("lateness = \"10s\"\ndisorder = \"20s\""), &["cannot be final before it closes"]),
         (declared("lateness = \"40d\""), &["panes of 5m would be open at once"]),
@@ -60,6 +60,7 @@ fn what_is_wrong_is_pointed_at() {
         (sql("'''\nSELECT stke FROM bets GROUP BY stke'''"), &[":5:8: ", "there is no column stke"]),
         (sql("\"SELECT count(*) FROM users\""), &[":4:29: ", "windows read the table bets"]),
         (sql("'''\nSELECT count(*)\nFROM bets GROUP question_uuid'''"), &[":6:", "syntax error", "6 | FROM bets"]),
+        (sql("\"SELECT sum(bettor) FROM bets\""), &[":4:8: ", "4 | SELECT sum(bettor)"]),
         (sql("\"SELECT array_agg(odds) FROM bets\""), &[":4:15: ", "array_agg", "approx_percentile_cont"]),
     ] {
         let error = resolve(&file, &[], &[]).unwrap_err().to_string();

@@ -42,7 +42,8 @@ fn in_sql(sql: &str, error: WindowError) -> (String, Option<LineColumn>) {
         error => {
             let place = match &error {
                 SqlError::NoColumn { name, .. } => find(sql, name),
-                _ => syntax,
+                // The planner names no place; the statement is where to look.
+                _ => syntax.or(Some((1, 1))),
             };
             (error.to_string(), place)
         }

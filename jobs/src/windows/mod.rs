@@ -34,6 +34,15 @@ pub struct Times {
 /// # Errors
 /// A text for people: file, line and column, the window, what is wrong and what would be right.
 pub fn settings(config: &WindowConfig, times: Times) -> Result<WindowSettings, String> {
+    let wrong = |problem: String| format!("{}:{}: window {:?}: {problem}", config.at.path, config.at.line, config.name);
+    let (length, hop) = (config.length_ms, config.hop_ms);
+    if hop <= 0 || length % hop != 0 {
+        return Err(wrong(format!(
+            "its hop of {} does not divide its length of {}",
+            show_millis(hop),
+            show_millis(length)
+        )));
+    }
     let spec = WindowSpec {
         name: config.name.clone(),
         table: "bets".into(),
@@ -55,7 +64,7 @@ pub fn settings(config: &WindowConfig, times: Times) -> Result<WindowSettings, S
     };
     match problem(&settings, times) {
         None => Ok(settings),
-        Some(problem) => Err(format!("{}:{}: window {:?}: {problem}", config.at.path, config.at.line, config.name)),
+        Some(problem) => Err(wrong(problem)),
     }
 }
 

@@ -148,7 +148,7 @@ impl Node {
         }
         let bets = betting::bets_table();
         let NodeOptions { disorder_ms, lateness_ms, max_skew_ms, .. } = options;
-        let mut windows = vec![odds::settings(bets.schema.clone(), disorder_ms, lateness_ms)?];
+        let mut windows = vec![odds::settings(disorder_ms, lateness_ms)?];
         for declared in &options.windows {
             let times = Times { disorder_ms, lateness_ms, max_skew_ms };
             windows.push(windows::settings(declared, times).map_err(Error::Fatal)?);
@@ -161,6 +161,11 @@ impl Node {
     /// The directory everything is in.
     pub fn dir(&self) -> &Path {
         self.tables.store().dir()
+    }
+
+    /// Where final windows are written as Parquet.
+    pub fn parquet_dir(&self) -> PathBuf {
+        self.dir().join("parquet")
     }
 
     /// What the node was opened with.
@@ -215,7 +220,7 @@ impl Node {
         let settling = self.options.settle_rules();
         let mut options = LoopOptions::new(betting::LOOP);
         options.windows = self.windows.clone();
-        options.export_dir = self.options.export.then(|| self.dir().join("parquet"));
+        options.export_dir = self.options.export.then(|| self.parquet_dir());
         options.batch_records = self.options.batch_records;
         options.drain = drain;
         let stop = Stop::default();

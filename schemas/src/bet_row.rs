@@ -61,7 +61,7 @@ pub struct BetRow {
     /// What was or will be paid, once settled.
     #[n(4)]
     pub payout: Option<Money>,
-    /// The effective arrival by which it was decided.
+    /// When its record arrived, by its own envelope: what the question's times are compared with.
     #[n(5)]
     pub arrived_at: Timestamp,
     /// Number of the shard it came from; people see `shardId-000000000003`.
@@ -73,6 +73,9 @@ pub struct BetRow {
     /// How it was settled: `won`, `lost` or `void`, whatever was paid since.
     #[n(8)]
     pub result: Option<BetStatus>,
+    /// The effective arrival by which it was decided: when it counts from, in windows above all.
+    #[n(9)]
+    pub decided_at: Timestamp,
 }
 
 impl BetRow {

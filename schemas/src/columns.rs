@@ -105,6 +105,7 @@ pub fn bets() -> SchemaRef {
         ("shard", DataType::Utf8),
         ("position", DataType::Utf8),
         ("result?", DataType::Utf8),
+        ("decided_at", timestamp()),
     ])
 }
 

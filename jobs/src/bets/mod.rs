@@ -121,6 +121,7 @@ fn row_of(bet: &Bet, at: &At, decision: Decision) -> BetRow {
         shard: at.shard.0,
         position: at.position.as_u128(),
         result: None,
+        decided_at: event_time(at.now),
     }
 }
 

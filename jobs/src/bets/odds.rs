@@ -7,13 +7,14 @@
 use std::sync::Arc;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{Decimal128Type, Int64Type, SchemaRef, UInt16Type, UInt32Type};
+use arrow::datatypes::{Decimal128Type, Int64Type, UInt16Type, UInt32Type};
 use pipeline::record::Append;
 use pipeline::window::times::{Late, WindowSettings};
 use pipeline::window::windows::WindowRows;
 use pipeline::window::{WindowPlan, WindowSpec};
 use pipeline::{Error, Result};
 use schemas::codec::Event;
+use schemas::columns::bet_block;
 use schemas::ids::QuestionId;
 use schemas::money::Total;
 use schemas::odds::Odds;
@@ -40,8 +41,8 @@ SELECT question_uuid, outcome_index,
 FROM bets
 GROUP BY question_uuid, outcome_index";
 
-/// Compiles the odds window over the columns of stored bets.
-pub fn settings(bets: SchemaRef, disorder_ms: i64, lateness_ms: i64) -> Result<WindowSettings> {
+/// Compiles the odds window.
+pub fn settings(disorder_ms: i64, lateness_ms: i64) -> Result<WindowSettings> {
     let spec = WindowSpec {
         name: NAME.into(),
         table: "bets".into(),
@@ -50,7 +51,7 @@ pub fn settings(bets: SchemaRef, disorder_ms: i64, lateness_ms: i64) -> Result<W
         length_ms: LENGTH_MS,
         hop_ms: LENGTH_MS,
     };
-    let plan = Arc::new(WindowPlan::compile(&spec, bets)?);
+    let plan = Arc::new(WindowPlan::compile(&spec, bet_block::counted())?);
     Ok(WindowSettings { spec, plan, disorder_ms, lateness_ms, late: Late::Update, early_ms: None, parquet: true })
 }
 

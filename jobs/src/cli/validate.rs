@@ -7,7 +7,6 @@ use super::Context;
 use super::exit::Failure;
 use super::output::{OutputFormat, print_texts};
 use crate::bets::odds;
-use crate::betting;
 use crate::config::Origin;
 use crate::control::access::exists;
 use crate::control::{Access, Client, Missing};
@@ -78,7 +77,7 @@ async fn data_dir(context: &Context) -> Finding {
 /// The odds and what the file declares; a window that does not compile has ended the program before.
 fn windows(context: &Context) -> Finding {
     let config = &context.config;
-    let odds = odds::settings(betting::bets_table().schema.clone(), config.disorder_ms, config.lateness_ms);
+    let odds = odds::settings(config.disorder_ms, config.lateness_ms);
     let mut found = vec![odds.map_err(|error| error.to_string())?];
     for declared in &config.windows {
         found.push(crate::windows::settings(declared, config.times())?);

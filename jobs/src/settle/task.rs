@@ -228,6 +228,7 @@ mod tests {
             shard: 0,
             position: u128::from(*number),
             result: None,
+            decided_at: event_time(Arrival(2_000)),
         };
         (RowRef { block: 1, row: u32::from(*number) }, row)
     }

@@ -13,8 +13,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use pipeline::window::times::{Late, WindowSettings};
 use pipeline::window::windows::MAX_OPEN;
 use pipeline::window::{WindowPlan, WindowSpec};
+use schemas::columns::bet_block;
 
-use crate::betting::bets_table;
 use crate::config::duration::show_millis;
 use crate::config::window::WindowConfig;
 
@@ -51,8 +51,7 @@ pub fn settings(config: &WindowConfig, times: Times) -> Result<WindowSettings, S
         length_ms: config.length_ms,
         hop_ms: config.hop_ms,
     };
-    let plan =
-        WindowPlan::compile(&spec, bets_table().schema.clone()).map_err(|error| error::explain(config, error))?;
+    let plan = WindowPlan::compile(&spec, bet_block::counted()).map_err(|error| error::explain(config, error))?;
     let settings = WindowSettings {
         spec,
         plan: Arc::new(plan),

@@ -11,7 +11,8 @@ use arrow::array::{
 };
 use arrow::buffer::Buffer;
 use arrow::datatypes::{
-    DataType, Decimal128Type, SchemaRef, TimestampMillisecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    DataType, Decimal128Type, Schema, SchemaRef, TimestampMillisecondType, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
 };
 use arrow::error::ArrowError;
 
@@ -45,13 +46,34 @@ pub fn schema() -> SchemaRef {
         ("shard", DataType::UInt32),
         ("position", DataType::Decimal128(38, 0)),
         ("result?", DataType::UInt8),
+        ("decided_at", timestamp()),
     ])
 }
 
 /// The columns that change after the bet was decided: when a provisional rejection is decided
 /// again, and when the bet is settled.
 pub const CHANGING: &[&str] =
-    &["arrived_at", "status", "status_version", "reject_reason", "payout", "shard", "position", "result"];
+    &["arrived_at", "status", "status_version", "reject_reason", "payout", "shard", "position", "result", "decided_at"];
+
+/// The columns that windows are computed from: those that never change once a bet is accepted.
+pub const COUNTED: [&str; 9] = [
+    "bet_uuid",
+    "question_uuid",
+    "outcome_index",
+    "bettor",
+    "buy_amount",
+    "odds",
+    "chain_id",
+    "placed_at",
+    "arrived_at",
+];
+
+/// The schema of [`COUNTED`].
+pub fn counted() -> SchemaRef {
+    let all = schema();
+    let fields = all.fields().iter().filter(|field| COUNTED.contains(&field.name().as_str()));
+    Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()))
+}
 
 /// Makes a block of rows, in their order.
 pub fn build(rows: &[BetRow]) -> Result<RecordBatch, ColumnError> {
@@ -79,6 +101,7 @@ pub fn build(rows: &[BetRow]) -> Result<RecordBatch, ColumnError> {
         Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.shard))),
         Arc::new(positions.with_precision_and_scale(38, 0)?),
         Arc::new(rows.iter().map(|row| row.result.map(BetStatus::code)).collect::<UInt8Array>()),
+        build::times(rows.iter().map(|row| row.decided_at)),
     ];
     Ok(RecordBatch::try_new(schema(), columns)?)
 }
@@ -112,6 +135,7 @@ pub struct BetBlock<'a> {
     shard: &'a UInt32Array,
     position: &'a Decimal128Array,
     result: &'a UInt8Array,
+    decided_at: &'a TimestampMillisecondArray,
     rows: usize,
 }
 
@@ -147,6 +171,7 @@ impl<'a> BetBlock<'a> {
             shard: primitive!("shard", UInt32Type),
             position: primitive!("position", Decimal128Type),
             result: primitive!("result", UInt8Type),
+            decided_at: primitive!("decided_at", TimestampMillisecondType),
             rows: block.num_rows(),
         })
     }
@@ -207,6 +232,7 @@ impl<'a> BetBlock<'a> {
             shard: self.shard.value(row),
             position: u128::try_from(self.position.value(row)).map_err(|_| damaged("position"))?,
             result,
+            decided_at: Timestamp::from_millis(self.decided_at.value(row)).ok_or_else(|| damaged("decided_at"))?,
         })
     }
 

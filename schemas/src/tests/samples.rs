@@ -322,6 +322,7 @@ pub fn bet_rows() -> Vec<BetRow> {
         shard: 3,
         position: 49_545_115_243_490_985_018_280_067_714,
         result: None,
+        decided_at: at("2022-07-11T14:47:27.400Z"),
     };
     let (status, result) = (BetStatus::Won, Some(BetStatus::Won));
     let won = BetRow { status, status_version: 2, payout: Some(money("29.25")), result, ..row };

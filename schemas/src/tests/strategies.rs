@@ -44,17 +44,21 @@ pub fn bet_row() -> impl Strategy<Value = BetRow> {
     let reason = prop::option::of(prop::sample::select(RejectReason::ALL));
     let position = 0..10u128.pow(38);
     let result = prop::option::of(prop::sample::select(BetStatus::ALL));
-    (bet(), status, any::<u32>(), reason, prop::option::of(money()), time(), any::<u32>(), position, result).prop_map(
-        |(bet, status, status_version, reject_reason, payout, arrived_at, shard, position, result)| BetRow {
-            bet,
-            status,
-            status_version,
-            reject_reason,
-            payout,
-            arrived_at,
-            shard,
-            position,
-            result,
+    let place = (any::<u32>(), position);
+    (bet(), status, any::<u32>(), reason, prop::option::of(money()), (time(), time()), place, result).prop_map(
+        |(bet, status, status_version, reject_reason, payout, (arrived_at, decided_at), (shard, position), result)| {
+            BetRow {
+                bet,
+                status,
+                status_version,
+                reject_reason,
+                payout,
+                arrived_at,
+                shard,
+                position,
+                result,
+                decided_at,
+            }
         },
     )
 }

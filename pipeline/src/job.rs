@@ -18,7 +18,8 @@ use crate::record::{Append, Position};
 use crate::rows::Rows;
 use crate::shard::ShardId;
 use crate::tables::{FactTable, RowRef};
-use crate::window::windows::{LateRows, WindowRows};
+use crate::window::lateness::LateRows;
+use crate::window::windows::WindowRows;
 
 /// A stream that a job reads. Where records of several inputs arrived in the same millisecond,
 /// the input listed first is applied first.

@@ -27,6 +27,9 @@ impl Position {
     /// Before the first record of any shard.
     pub const START: Position = Position { hi: 0, lo: 0 };
 
+    /// After every record.
+    pub const MAX: Position = Position { hi: u64::MAX, lo: u128::MAX };
+
     /// The position with this number (the embedded log counts from 1 in each shard).
     pub const fn new(lo: u128) -> Position {
         Position { hi: 0, lo }

@@ -1,7 +1,7 @@
 //! Bets that a window has missed, as records of the stream `late-bets`.
 
 use pipeline::record::Append;
-use pipeline::window::windows::LateRows;
+use pipeline::window::lateness::LateRows;
 use pipeline::{Arrival, Error, Result};
 use schemas::bet_row::BetRow;
 use schemas::codec::Event;

@@ -164,6 +164,8 @@ fn lower(spec: &WindowSpec, input: &SchemaRef, shape: &Shape<'_>) -> Result<Wind
         projection: physical(&shape.projection.expr, aggregated)?,
         result_schema: Arc::clone(shape.projection.schema.inner()),
         key_columns: shape.key_columns.clone(),
+        sort_columns: shape.sort_columns.clone(),
+        exact: shape.exact,
     })
 }
 

@@ -20,6 +20,7 @@
 //! so that `|value| × rows` stays under the 38 digits of a decimal (or the 63 bits of an integer).
 
 mod aggregate;
+pub mod backfill;
 mod columns;
 mod compile;
 mod error;
@@ -27,10 +28,13 @@ pub mod exact_div;
 pub mod export;
 mod first_last;
 mod keys;
+pub mod lateness;
 pub mod partials;
 mod plan;
 pub mod results;
+mod schedule;
 mod shape;
+pub mod snapshot;
 pub mod state;
 #[cfg(test)]
 mod tests;

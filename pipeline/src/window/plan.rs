@@ -44,6 +44,8 @@ pub struct WindowPlan {
     pub(super) projection: Vec<Arc<dyn PhysicalExpr>>,
     pub(super) result_schema: SchemaRef,
     pub(super) key_columns: Vec<String>,
+    pub(super) sort_columns: Vec<String>,
+    pub(super) exact: bool,
     pub(super) fingerprint: u64,
 }
 
@@ -78,6 +80,16 @@ impl WindowPlan {
     /// Result columns that are keys of `GROUP BY`, in the order of the result.
     pub fn key_columns(&self) -> &[String] {
         &self.key_columns
+    }
+
+    /// The same in the order by which results are sorted.
+    pub fn sort_columns(&self) -> &[String] {
+        &self.sort_columns
+    }
+
+    /// Whether the same rows always give the same bytes; sketches only keep their error bound.
+    pub fn is_exact(&self) -> bool {
+        self.exact
     }
 
     /// Input columns that [`partial`](Self::partial) reads. A batch needs no others.

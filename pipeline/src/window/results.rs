@@ -59,6 +59,11 @@ pub fn with_revision(
     Ok(RecordBatch::try_new(revised(&result.schema()), columns)?)
 }
 
+/// The key of a window's rows in [`system::RESULTS`].
+pub fn key(name: &str, start: i64) -> Vec<u8> {
+    window_key(name, start)
+}
+
 /// Reads what is stored of a window.
 pub async fn load(tables: &Tables, name: &str, start: i64, plan: &WindowPlan) -> Result<Option<RecordBatch>> {
     let values = tables.get(system::RESULTS, &[window_key(name, start)]).await?;

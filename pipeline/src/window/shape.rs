@@ -5,6 +5,8 @@
 //! window functions), on the moment (`now()`, `random()`), or on how states were merged
 //! (`array_agg`).
 
+use std::collections::BTreeMap;
+
 use datafusion::arrow::datatypes::{DataType, Schema};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::AggregateFunction;
@@ -28,8 +30,12 @@ pub struct Shape<'plan> {
     pub aggregate: &'plan Aggregate,
     /// What lies between the table and the aggregate, the table's side first.
     pub below: Vec<&'plan LogicalPlan>,
-    /// Names of the result columns that are keys of `GROUP BY`.
+    /// Names of the result columns that are keys of `GROUP BY`, in the order of the result.
     pub key_columns: Vec<String>,
+    /// The same in the order of `GROUP BY`, by which results are sorted.
+    pub sort_columns: Vec<String>,
+    /// Whether no aggregate is a sketch.
+    pub exact: bool,
 }
 
 impl<'plan> Shape<'plan> {
@@ -59,7 +65,11 @@ impl<'plan> Shape<'plan> {
         for expression in &aggregate.aggr_expr {
             check_aggregate(spec, expression, aggregate)?;
         }
-        Ok(Shape { key_columns: key_columns(spec, projection, aggregate)?, projection, having, aggregate, below })
+        let keys = keys(spec, projection, aggregate)?;
+        let key_columns = keys.iter().map(|(_, name)| name.clone()).collect();
+        let sort_columns = BTreeMap::from_iter(keys).into_values().collect();
+        let exact = !aggregate.aggr_expr.iter().any(is_sketch);
+        Ok(Shape { key_columns, sort_columns, exact, projection, having, aggregate, below })
     }
 }
 
@@ -119,6 +129,13 @@ fn check_expressions(spec: &WindowSpec, plan: &LogicalPlan) -> Result<(), Window
     refused.map_or(Ok(()), Err)
 }
 
+fn is_sketch(expression: &Expr) -> bool {
+    match expression.clone().unalias_nested().data {
+        Expr::AggregateFunction(AggregateFunction { func, .. }) => SKETCHES.contains(&func.name()),
+        _ => false,
+    }
+}
+
 fn check_aggregate(spec: &WindowSpec, expression: &Expr, aggregate: &Aggregate) -> Result<(), WindowError> {
     let Expr::AggregateFunction(AggregateFunction { func, params }) = expression.clone().unalias_nested().data else {
         return Err(unsupported(spec, expression, "use an aggregate function"));
@@ -152,8 +169,13 @@ fn check_aggregate(spec: &WindowSpec, expression: &Expr, aggregate: &Aggregate) 
     Ok(())
 }
 
-/// The result columns that are keys. Every key must be one: rows are told apart by them.
-fn key_columns(spec: &WindowSpec, projection: &Projection, aggregate: &Aggregate) -> Result<Vec<String>, WindowError> {
+/// The result columns that are keys, each with its place in `GROUP BY`. Every key must be one: rows
+/// are told apart by them.
+fn keys(
+    spec: &WindowSpec,
+    projection: &Projection,
+    aggregate: &Aggregate,
+) -> Result<Vec<(usize, String)>, WindowError> {
     let mut selected = vec![false; aggregate.group_expr.len()];
     let mut names = Vec::new();
     for (expression, field) in projection.expr.iter().zip(projection.schema.fields()) {
@@ -167,7 +189,7 @@ fn key_columns(spec: &WindowSpec, projection: &Projection, aggregate: &Aggregate
             && let Some(selected) = selected.get_mut(index)
         {
             *selected = true;
-            names.push(field.name().clone());
+            names.push((index, field.name().clone()));
         }
     }
     for (group, selected) in aggregate.group_expr.iter().zip(selected) {

@@ -109,10 +109,16 @@ impl Facts {
         Ok(())
     }
 
+    /// Reads a block as it went in.
+    pub fn written(&self, view: &View, table: &FactTable, block: u64) -> Result<Option<RecordBatch>> {
+        let Some(value) = view.trees.get(&self.blocks, block.to_be_bytes())? else { return Ok(None) };
+        Ok(Some(state::decode(&table.schema, &value)?))
+    }
+
     /// Reads a block as it is now: later changes applied.
     pub fn block(&self, view: &View, table: &FactTable, block: u64) -> Result<Option<RecordBatch>> {
-        let Some(value) = view.trees.get(&self.blocks, block.to_be_bytes())? else { return Ok(None) };
-        self.with_overlay(view, table, block, state::decode(&table.schema, &value)?).map(Some)
+        let Some(written) = self.written(view, table, block)? else { return Ok(None) };
+        self.with_overlay(view, table, block, written).map(Some)
     }
 
     /// Reads every block in order, each as it is now.

@@ -104,6 +104,11 @@ impl EmbeddedTables {
         self.facts(table.name)?.block(view, table, block)
     }
 
+    /// Reads one block of facts as it went in.
+    pub fn written(&self, view: &View, table: &FactTable, block: u64) -> Result<Option<RecordBatch>> {
+        self.facts(table.name)?.written(view, table, block)
+    }
+
     /// The facts of a table.
     pub fn facts(&self, table: &str) -> Result<Facts> {
         let mut open = self.facts.lock().unwrap_or_else(PoisonError::into_inner);

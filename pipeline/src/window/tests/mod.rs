@@ -1,6 +1,7 @@
 //! Tests of window jobs, and what they share: a table of sensor readings, the shipped kind of query
 //! over it, and a seeded generator.
 
+mod backfill;
 mod exact;
 mod queries;
 mod reference;

@@ -5,11 +5,14 @@
 //! [`replay`] puts a source into the log at its own times, [`redrive`] gives refused records another
 //! chance. [`cli`] is the command line, over [`config`] and [`control`] (the socket of a running one).
 
+pub mod archive;
+pub mod backfill;
 pub mod bets;
 pub mod betting;
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod history;
 pub mod node;
 pub mod notify;
 pub mod partition;

@@ -78,6 +78,13 @@ fn records(node: &Node, stream: &str, out: &mut String) -> Result<()> {
     Ok(())
 }
 
+/// The files of a folder and those below it: a line each, with a hash of its bytes.
+pub fn tree(dir: &Path) -> Result<String> {
+    let mut out = String::new();
+    files(dir, &mut out)?;
+    Ok(out)
+}
+
 fn files(dir: &Path, out: &mut String) -> Result<()> {
     let Ok(entries) = std::fs::read_dir(dir) else { return Ok(()) };
     let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();

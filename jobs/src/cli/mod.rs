@@ -11,6 +11,7 @@ mod demo;
 mod dlq;
 mod event;
 pub mod exit;
+mod export;
 mod filter;
 mod generate;
 mod ids;
@@ -30,6 +31,7 @@ mod sql;
 mod streams;
 mod summary;
 mod tap;
+mod times;
 mod top;
 mod trace;
 mod validate;
@@ -115,6 +117,7 @@ enum Verb {
     Question(question::Question),
     Mail(mail::Mail),
     Trace(trace::Trace),
+    Export(export::Export),
     Dlq(dlq::Dlq),
     Validate(validate::Validate),
     Schema(schema::Schema),
@@ -191,6 +194,7 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Question(verb) => verb.run(&context()?).await,
         Verb::Mail(verb) => verb.run(&context()?).await,
         Verb::Trace(verb) => verb.run(&context()?).await,
+        Verb::Export(verb) => verb.run(&context()?).await,
         Verb::Dlq(verb) => verb.run(&context()?).await,
         Verb::Validate(verb) => verb.run(&context()?).await,
         Verb::Config(verb) => verb.run(&context()?).await,

@@ -1,107 +1,57 @@
-//! `oddsmill replay`: real files as streams, at their own times.
+//! `oddsmill replay`: real files as streams at their own times, and windows computed again.
 
-use std::path::{Path, PathBuf};
+mod betfair;
+pub(super) mod window;
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pipeline::{Arrival, Clock};
 
+use super::Context;
 use super::exit::Failure;
 use super::signals::Signals;
-use super::{Context, summary};
-use crate::bets::event_time;
-use crate::control::access::open_alone;
-use crate::control::{Mode, Server};
-use crate::replay::{self, Interrupt, Outcome, Progress, Speed};
-use crate::sources::betfair::{self, incidents};
-use crate::sources::{SourceError, Sourced, merge};
+use crate::replay::Interrupt;
 
 const EXAMPLES: &str = "\
 Examples:
   oddsmill replay betfair 1.200806927
-  oddsmill replay betfair 1.200806927 --speed 600 \\
-      --incidents sportsdata/1.200806927
-  oddsmill replay betfair market.bz2 --speed realtime --data-dir ./live-demo
+  oddsmill replay --window odds --from 2022-07-11
+  oddsmill replay --window turnover --from 2022-07-11T14:00:00Z \\
+      --to 2022-07-11T15:00:00Z --fill
+  oddsmill replay --window odds --from 2022-07-11 --out ./again
+  oddsmill replay --window odds --from 2022-07-11 --archive ./archive \\
+      --out ./again
 
-The file's volume increases become bets (bettors are made up, the same ones
-every time), its definitions questions and answers. Running the same replay
-again adds nothing; an interrupted one goes on where it stopped. The directory
-must hold nothing later than the file's first record.
+`replay betfair` turns a recorded market into streams; see its own --help.
+
+With --window, a window job is computed again from the bets that the pipeline
+has decided (it may be running), or from what `export bets` wrote, and compared
+with what is stored: the same bytes, revisions and watermarks included. --fill
+stores windows that the pipeline lacks, of a job that was declared later, say.
 ";
 
-/// Turn recorded files into streams, at the files' own times
+/// Turn recorded files into streams, or compute windows again
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 pub struct Replay {
     #[command(subcommand)]
-    source: Source,
+    source: Option<Source>,
+    #[command(flatten)]
+    window: Option<window::Window>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Source {
-    Betfair(Betfair),
+    Betfair(betfair::Betfair),
 }
-
-/// A Betfair exchange stream file: plain, gz or bz2
-#[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
-struct Betfair {
-    /// The market file; it may hold several markets
-    #[arg(value_name = "MARKET_FILE")]
-    market: PathBuf,
-    /// The ball-by-ball file of the same match
-    #[arg(long, value_name = "FILE")]
-    incidents: Option<PathBuf>,
-    /// max, realtime, or so many times realtime
-    #[arg(long, value_name = "SPEED", default_value = "max")]
-    speed: Speed,
-}
-
-type Events = Box<dyn Iterator<Item = Result<Sourced, SourceError>>>;
 
 impl Replay {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        match self.source {
-            Source::Betfair(betfair) => betfair.run(context).await,
+        match (self.source, self.window) {
+            (Some(Source::Betfair(betfair)), _) => betfair.run(context).await,
+            (None, Some(window)) => window.run(context).await,
+            (None, None) => Err(Failure::Usage("name a source, such as betfair, or a window with --window".into())),
         }
-    }
-}
-
-impl Betfair {
-    async fn run(self, context: &Context) -> Result<(), Failure> {
-        let files: Vec<&Path> = std::iter::once(&self.market).chain(&self.incidents).map(PathBuf::as_path).collect();
-        let fingerprint = replay::fingerprint(files)?;
-        let node = open_alone(&context.config, Clock::manual(Arrival::MIN)).await?;
-        let server = Server::start(node.clone(), "replay", Mode::ReadOnly)?;
-        let interrupt = interrupt_on_signals()?;
-        let bar = bar(context);
-        let mut watch = |progress: Progress| show(&bar, progress);
-        let outcome = replay::replay(
-            &node,
-            context.config.mail.as_ref(),
-            || self.events(),
-            fingerprint,
-            self.speed,
-            &interrupt,
-            &mut watch,
-        )
-        .await;
-        bar.finish_and_clear();
-        server.stop().await;
-        let outcome = outcome?;
-        if outcome.interrupted || outcome.appended < outcome.survey.records {
-            return Err(interrupted(&outcome));
-        }
-        summary::print(context, &node, &self.market, &outcome).await
-    }
-
-    fn events(&self) -> Result<Events, SourceError> {
-        let market = betfair::Replay::new(betfair::open(&self.market)?);
-        Ok(match &self.incidents {
-            None => Box::new(market),
-            Some(path) => Box::new(merge(incidents::Replay::new(incidents::open(path)?), market)),
-        })
     }
 }
 
@@ -117,26 +67,12 @@ fn interrupt_on_signals() -> Result<Interrupt, Failure> {
     Ok(interrupt)
 }
 
-fn interrupted(outcome: &Outcome) -> Failure {
-    Failure::Interrupted(format!(
-        "interrupted: {} of {} records are in the log; run the same command again to go on",
-        outcome.appended, outcome.survey.records
-    ))
-}
-
 /// A bar on a terminal, nothing elsewhere.
-fn bar(context: &Context) -> ProgressBar {
+pub(super) fn bar(context: &Context, template: &str) -> ProgressBar {
     let target = if context.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let bar = ProgressBar::with_draw_target(Some(0), target);
-    match ProgressStyle::with_template("{msg} [{bar:30}] {human_pos} of {human_len} records, {elapsed}") {
+    match ProgressStyle::with_template(template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }
-}
-
-fn show(bar: &ProgressBar, progress: Progress) {
-    bar.set_length(progress.total);
-    bar.set_position(progress.appended);
-    let doing = if progress.appended < progress.total { "appending" } else { "applying" };
-    bar.set_message(format!("{doing}, at {}", event_time(progress.clock)));
 }

@@ -10,10 +10,11 @@ use futures::{Stream, StreamExt};
 use pipeline::log::Chunk;
 use pipeline::record::{Append, Position};
 use pipeline::shard::{Shard, ShardId};
-use pipeline::{Clock, Error, Result};
+use pipeline::{Arrival, Clock, Error, Result};
 use schemas::ids::QuestionId;
 
 use super::client::Client;
+use super::history;
 use super::question::{self, Standing};
 use super::socket;
 use crate::config::Config;
@@ -160,6 +161,38 @@ impl Access {
         match self {
             Access::Local(node) => question::standing(node, id).await,
             Access::Remote(client) => client.question(id).await,
+        }
+    }
+
+    /// Everything that arrived before this is applied.
+    pub async fn frontier(&self) -> Result<Arrival> {
+        match self {
+            Access::Local(node) => history::frontier(node).await,
+            Access::Remote(client) => client.frontier().await,
+        }
+    }
+
+    /// Bets in the order of their decisions, as they are stored.
+    pub async fn bets(&self, asked: history::Asked) -> Result<Rows> {
+        match self {
+            Access::Local(node) => history::bets(node, asked),
+            Access::Remote(client) => client.bets(asked).await,
+        }
+    }
+
+    /// What is stored of a window.
+    pub async fn window(&self, name: &str, start: i64) -> Result<Option<Vec<u8>>> {
+        match self {
+            Access::Local(node) => history::window(node, name, start),
+            Access::Remote(client) => client.window(name, start).await,
+        }
+    }
+
+    /// Stores the rows of a final window, if nothing is stored of it; says whether so.
+    pub async fn fill(&self, name: &str, start: i64, rows: &[u8]) -> Result<bool> {
+        match self {
+            Access::Local(node) => history::fill(node, name, start, rows).await,
+            Access::Remote(client) => client.fill(name, start, rows).await,
         }
     }
 

@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 
 use super::access::Rows;
 use super::frame::{self, Frame};
+use super::history::{Asked, MAX_WINDOW_BYTES};
 use super::message::{Hello, Request, Response, Status};
 use super::question::{self, Standing};
 use super::{records, socket};
@@ -102,11 +103,16 @@ impl Client {
 
     /// Runs a query. Its rows come over a connection of their own, as they are asked for.
     pub async fn sql(&self, query: &str) -> Result<Rows> {
+        self.stream(&Request::Sql { query: query.to_owned() }).await
+    }
+
+    /// The rows that answer a request, over a connection of their own.
+    async fn stream(&self, request: &Request) -> Result<Rows> {
         let gone = || Error::Retry("the pipeline stopped meanwhile".into());
         let connected = socket::connect(&self.dir).await.map_err(|cause| Error::fatal("control socket", cause))?;
         let mut stream = connected.ok_or_else(gone)?;
         hello(&mut stream).await?;
-        match ask(&mut stream, &Request::Sql { query: query.to_owned() }).await? {
+        match ask(&mut stream, request).await? {
             Response::Rows => rows(stream).await,
             _ => Err(unexpected()),
         }
@@ -129,6 +135,42 @@ impl Client {
     pub async fn redrive(&self, selection: &Selection) -> Result<Report> {
         match self.ask(&Request::Redrive(selection.clone())).await? {
             Response::Redriven(report) => Ok(report),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Everything that arrived before this is applied.
+    pub async fn frontier(&self) -> Result<Arrival> {
+        match self.ask(&Request::Frontier).await? {
+            Response::Frontier { at } => Ok(Arrival(at)),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Bets in the order of their decisions, over a connection of their own.
+    pub async fn bets(&self, asked: Asked) -> Result<Rows> {
+        self.stream(&Request::Bets(asked)).await
+    }
+
+    /// What is stored of a window.
+    pub async fn window(&self, name: &str, start: i64) -> Result<Option<Vec<u8>>> {
+        let mut connection = self.connection.lock().await;
+        match ask(&mut connection, &Request::Window { name: name.to_owned(), start }).await? {
+            Response::Window => {
+                let bytes = frame::receive_parts(&mut *connection, MAX_WINDOW_BYTES).await?;
+                Ok((!bytes.is_empty()).then_some(bytes))
+            }
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Stores the rows of a final window, if nothing is stored of it; says whether so.
+    pub async fn fill(&self, name: &str, start: i64, rows: &[u8]) -> Result<bool> {
+        let mut connection = self.connection.lock().await;
+        frame::send(&mut *connection, &Request::Fill { name: name.to_owned(), start }).await?;
+        frame::send_parts(&mut *connection, rows).await?;
+        match response(&mut connection).await? {
+            Response::Filled { new } => Ok(new),
             _ => Err(unexpected()),
         }
     }

@@ -10,6 +10,9 @@ use super::message::Response;
 /// Bytes of a frame, kind included, at most. The largest is a read of several blocks of records.
 pub const MAX_FRAME_BYTES: usize = 16 << 20;
 
+/// Bytes of a data frame that is a part of something longer.
+pub const PART_BYTES: usize = 1 << 20;
+
 const MESSAGE: u8 = 0;
 const DATA: u8 = 1;
 const END: u8 = 2;
@@ -88,6 +91,26 @@ pub async fn receive_data(input: &mut (impl AsyncRead + Unpin)) -> Result<Option
         },
         None => Err(lost("the connection ended before all data came")),
     }
+}
+
+/// Writes bytes of any length as data frames and their end.
+pub async fn send_parts(out: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Result<()> {
+    for part in bytes.chunks(PART_BYTES) {
+        send_data(out, part).await?;
+    }
+    send_end(out).await
+}
+
+/// Reads what [`send_parts`] wrote, of `limit` bytes at most.
+pub async fn receive_parts(input: &mut (impl AsyncRead + Unpin), limit: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(part) = receive_data(input).await? {
+        if bytes.len() + part.len() > limit {
+            return Err(Error::Reject(format!("over {limit} bytes in one piece on the control socket")));
+        }
+        bytes.extend_from_slice(&part);
+    }
+    Ok(bytes)
 }
 
 /// Reads a message's JSON.

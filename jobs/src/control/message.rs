@@ -6,6 +6,7 @@ use pipeline::{Arrival, Error, Result};
 use schemas::ids::QuestionId;
 use serde::{Deserialize, Serialize};
 
+use super::history;
 use crate::redrive::{Report, Selection};
 
 /// What a client asks for.
@@ -58,6 +59,24 @@ pub enum Request {
     },
     /// Appends dead letters to their streams again.
     Redrive(Selection),
+    /// How far in time everything is applied.
+    Frontier,
+    /// Bets in the order of their decisions; an Arrow IPC stream in data frames follows the response.
+    Bets(history::Asked),
+    /// What is stored of a window; its bytes follow the response in data frames, none where there is nothing.
+    Window {
+        /// The window job.
+        name: String,
+        /// The window's start.
+        start: i64,
+    },
+    /// Stores what the data frames that follow have of a final window, if nothing is stored of it.
+    Fill {
+        /// The window job.
+        name: String,
+        /// The window's start.
+        start: i64,
+    },
 }
 
 /// Who speaks.
@@ -133,6 +152,18 @@ pub enum Response {
     },
     /// To [`Request::Redrive`].
     Redriven(Report),
+    /// To [`Request::Frontier`], in milliseconds since the epoch.
+    Frontier {
+        /// Everything that arrived before this is applied.
+        at: i64,
+    },
+    /// To [`Request::Window`].
+    Window,
+    /// To [`Request::Fill`].
+    Filled {
+        /// Whether nothing was stored of the window before.
+        new: bool,
+    },
     /// Instead of any of them.
     Error(ErrorInfo),
 }

@@ -7,11 +7,13 @@
 //!
 //! Reading order: [`message`] is what is said, [`frame`] and [`records`] are its bytes; [`server`]
 //! answers from a [`Node`](crate::node::Node), [`client`] asks; [`access`] is what commands use:
-//! the socket where one answers, else the directory itself; [`question`] is what they ask about most.
+//! the socket where one answers, else the directory itself; [`question`] is what they ask about most,
+//! [`history`] what backfills and exports read.
 
 pub mod access;
 pub mod client;
 pub mod frame;
+pub mod history;
 pub mod message;
 pub mod question;
 pub mod records;
@@ -25,7 +27,7 @@ pub use server::{Mode, Server};
 /// The socket's name in the data directory.
 pub const SOCKET_NAME: &str = "oddsmill.sock";
 /// Grows with every change that an older program cannot follow.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::access::{self, Rows};
+use super::history::{self, MAX_WINDOW_BYTES};
 use super::message::{Hello, Request, Response, Status};
 use super::question::{self, Standing};
 use super::{frame, records, socket};
@@ -34,8 +35,6 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 const HELLO_LIMIT: Duration = Duration::from_secs(5);
 /// How long a stop waits for requests that were begun.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
-/// Bytes of an Arrow IPC stream in one data frame.
-const CHUNK_BYTES: usize = 1 << 20;
 
 /// What clients may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,6 +196,22 @@ impl Service {
                 frame::send(stream, &Response::Question { now: now.0, current }).await?;
                 return frame::send_data(stream, &row.map(|row| row.to_bytes()).unwrap_or_default()).await;
             }
+            Request::Frontier => Response::Frontier { at: history::frontier(&self.node).await?.0 },
+            Request::Bets(asked) => {
+                let rows = history::bets(&self.node, asked)?;
+                frame::send(stream, &Response::Rows).await?;
+                return send_rows(rows, stream).await;
+            }
+            Request::Window { name, start } => {
+                let bytes = history::window(&self.node, &name, start)?;
+                frame::send(stream, &Response::Window).await?;
+                return frame::send_parts(stream, &bytes.unwrap_or_default()).await;
+            }
+            Request::Fill { name, start } => {
+                // The data is read in any case, so that the conversation stays in step.
+                let rows = frame::receive_parts(stream, MAX_WINDOW_BYTES).await?;
+                Response::Filled { new: history::fill(&self.node, &name, start, &rows).await? }
+            }
             Request::Redrive(selection) => {
                 self.writable()?;
                 Response::Redriven(crate::redrive::redrive(&self.node, &selection).await?)
@@ -223,12 +238,11 @@ async fn send_rows(mut rows: Rows, stream: &mut UnixStream) -> Result<()> {
         send_chunks(&std::mem::take(writer.get_mut()), stream).await?;
     }
     writer.finish()?;
-    send_chunks(writer.get_ref(), stream).await?;
-    frame::send_end(stream).await
+    frame::send_parts(stream, writer.get_ref()).await
 }
 
 async fn send_chunks(bytes: &[u8], stream: &mut UnixStream) -> Result<()> {
-    for chunk in bytes.chunks(CHUNK_BYTES) {
+    for chunk in bytes.chunks(frame::PART_BYTES) {
         frame::send_data(stream, chunk).await?;
     }
     Ok(())

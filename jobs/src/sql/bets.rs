@@ -105,6 +105,13 @@ fn with_keys(view: &View, keys: &Keys, limit: usize) -> Result<BTreeSet<RowRef>>
     Ok(places)
 }
 
+/// Rows of a block as the whole table shows them.
+pub fn as_shown(rows: &RecordBatch) -> Result<RecordBatch> {
+    let schema = schemas::columns::bets();
+    let columns = schema.fields().iter().map(|field| column(rows, field)).collect::<Result<Vec<_>>>()?;
+    Ok(RecordBatch::try_new(schema, columns)?)
+}
+
 /// Rows of a block in the columns asked for.
 fn shown(rows: &RecordBatch, ask: &Ask) -> Result<RecordBatch> {
     let columns = ask.schema.fields().iter().map(|field| column(rows, field)).collect::<Result<Vec<_>>>()?;

@@ -27,8 +27,9 @@ mod settling;
 mod system;
 #[cfg(test)]
 pub(crate) mod tests;
-mod view;
+pub(crate) mod view;
 mod windows;
 
+pub(crate) use bets::as_shown as shown_bets;
 pub use error::SqlError;
 pub use session::{STACK_BYTES, query};

@@ -41,6 +41,11 @@ impl View {
         self.tables.block(&self.tables.view(), &self.node.bets, number)
     }
 
+    /// A block of bets as it went in; nothing after the last one.
+    pub fn written(&self, number: u64) -> Result<Option<RecordBatch>> {
+        self.tables.written(&self.tables.view(), &self.node.bets, number)
+    }
+
     /// How many blocks of bets to look for; the last ones may be newer than the view.
     pub fn blocks(&self) -> Result<u64> {
         self.tables.facts(self.node.bets.name)?.next_block()

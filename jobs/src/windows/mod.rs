@@ -1,9 +1,11 @@
 //! Windows that the configuration declares, over accepted bets.
 //!
 //! [`settings`] compiles one, or says what is wrong with it and where; [`publish`] turns its results
-//! into records of the stream `windows`; [`late`] does the same for bets that it missed.
+//! into records of the stream `windows`; [`late`] does the same for bets that it missed; [`fill`] stores
+//! what was computed again.
 
 mod error;
+pub mod fill;
 pub mod late;
 pub mod publish;
 

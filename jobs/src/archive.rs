@@ -1,0 +1,171 @@
+//! Bets as Parquet: an archive that analysts read and that windows can be computed from again.
+//!
+//! ```text
+//! DIR/bets/date=2022-07-11/hour=14/bets-2022-07-11T14-00-00Z.parquet   by the hour of the decision
+//! DIR/bets/_archive.json                                              how far in time it is whole
+//! ```
+//!
+//! Columns are those of the table `bets` in SQL, rows in the order in which they were decided. A bet
+//! that is settled later changes its row, so an hour exported again is another file; windows read
+//! only what stays.
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+use futures::StreamExt;
+use pipeline::parquet_file::{self, ParquetFile};
+use pipeline::window::export;
+use pipeline::{Arrival, Error, Result};
+use schemas::columns;
+use schemas::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::bets::event_time;
+use crate::control::{Access, history};
+use crate::history::decided_at;
+use crate::sql::shown_bets;
+
+const NAME: &str = "bets";
+const HOUR_MS: i64 = 3_600_000;
+const MARK: &str = "_archive.json";
+
+/// How far in time an archive is whole.
+#[derive(Debug, Serialize, Deserialize)]
+struct Mark {
+    /// Everything that was decided before this is in it; RFC 3339, for people may read it.
+    whole_until: String,
+}
+
+/// What an export came to.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Written {
+    /// Files.
+    pub files: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Writes the bets decided in a range of times; `watch` is told of each file.
+pub async fn write(access: &Access, dir: &Path, times: Range<i64>, watch: &mut dyn FnMut(Written)) -> Result<Written> {
+    let frontier = access.frontier().await?;
+    // A bet that was decided again stands where it was decided first, which may be long before.
+    let asked = history::Asked { since: i64::MIN, from: times.start, to: times.end };
+    let mut rows = access.bets(asked).await?.batches;
+    let mut written = Written::default();
+    let mut open: Option<(i64, ParquetFile)> = None;
+    while let Some(batch) = rows.next().await {
+        let batch = batch?;
+        for (hour, part) in by_hour(&batch)? {
+            if open.as_ref().is_none_or(|(at, _)| *at != hour) {
+                close(open.take(), &mut written, watch)?;
+                let path = dir.join(export::path(NAME, hour)?);
+                open = Some((hour, ParquetFile::create(&path, columns::bets(), &["decided_at"])?));
+            }
+            if let Some((_, file)) = &mut open {
+                file.write(&shown_bets(&part)?)?;
+                written.rows += part.num_rows() as u64;
+            }
+        }
+    }
+    close(open, &mut written, watch)?;
+    mark(dir, frontier.0.min(times.end))?;
+    Ok(written)
+}
+
+fn close(open: Option<(i64, ParquetFile)>, written: &mut Written, watch: &mut dyn FnMut(Written)) -> Result<()> {
+    if let Some((_, file)) = open {
+        written.bytes += file.finish()?;
+        written.files += 1;
+        watch(*written);
+    }
+    Ok(())
+}
+
+/// A batch that is sorted by decision, cut at full hours.
+fn by_hour(batch: &RecordBatch) -> Result<Vec<(i64, RecordBatch)>> {
+    let times = decided_at(batch)?.values();
+    let mut parts = Vec::new();
+    let mut from = 0;
+    while let Some(first) = times.get(from) {
+        let hour = first - first.rem_euclid(HOUR_MS);
+        let to = from + times[from..].partition_point(|at| *at < hour + HOUR_MS);
+        parts.push((hour, batch.slice(from, to - from)));
+        from = to;
+    }
+    Ok(parts)
+}
+
+fn mark(dir: &Path, until: i64) -> Result<()> {
+    let path = dir.join(NAME).join(MARK);
+    let mark = Mark { whole_until: event_time(Arrival(until)).to_rfc3339() };
+    let text = serde_json::to_vec_pretty(&mark).map_err(|error| Error::fatal("the archive's mark", error))?;
+    let failed = |cause: std::io::Error| Error::fatal(&format!("{}", path.display()), cause);
+    fs::create_dir_all(dir.join(NAME)).map_err(failed)?;
+    fs::write(path.with_extension("tmp"), text).map_err(failed)?;
+    fs::rename(path.with_extension("tmp"), &path).map_err(failed)
+}
+
+/// An archive that is read.
+pub struct Archive {
+    files: Vec<PathBuf>,
+    /// Everything that was decided before this is in it.
+    pub whole_until: Arrival,
+}
+
+impl Archive {
+    /// Finds the files of bets decided at a time or later.
+    ///
+    /// # Errors
+    /// A directory in which no export of bets was finished.
+    pub fn open(dir: &Path, since: i64) -> Result<Archive> {
+        let missing = |cause: &dyn std::fmt::Display| {
+            Error::Reject(format!(
+                "{} is no archive of bets: {cause}; `oddsmill export bets --out {}` makes one",
+                dir.display(),
+                dir.display()
+            ))
+        };
+        let text = fs::read(dir.join(NAME).join(MARK)).map_err(|cause| missing(&format!("{MARK}: {cause}")))?;
+        let mark: Mark = serde_json::from_slice(&text).map_err(|cause| missing(&format!("{MARK}: {cause}")))?;
+        let until =
+            Timestamp::parse_rfc3339(&mark.whole_until).map_err(|cause| missing(&format!("{MARK}: {cause}")))?;
+        let mut files = Vec::new();
+        find(&dir.join(NAME), &mut files).map_err(|cause| missing(&cause))?;
+        // Names are times, and sort as they do.
+        let first = export::path(NAME, since.max(0) - since.max(0).rem_euclid(HOUR_MS))?;
+        files.retain(|file| file.file_name() >= first.file_name());
+        files.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
+        Ok(Archive { files, whole_until: Arrival(until.millis()) })
+    }
+
+    /// Its bets in the order of their decisions, in the columns that windows are computed from.
+    pub fn bets(self) -> impl Iterator<Item = Result<RecordBatch>> + Send {
+        let columns: Vec<&str> = columns::bets::COUNTED.to_vec();
+        self.files.into_iter().flat_map(move |file| match parquet_file::read(&file, &columns) {
+            Ok(batches) => {
+                let restored = move |batch: Result<RecordBatch>| {
+                    let unusable = |cause| Error::Reject(format!("{}: {cause}; export it again", file.display()));
+                    columns::bets::counted(&batch?).map_err(unusable)
+                };
+                Box::new(batches.map(restored)) as Box<dyn Iterator<Item = _> + Send>
+            }
+            Err(error) => Box::new(std::iter::once(Err(error))),
+        })
+    }
+}
+
+fn find(dir: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "parquet") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

@@ -21,7 +21,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use pipeline::record::Position;
 use pipeline::window::backfill::Backfill;
-use pipeline::window::snapshot::Snapshots;
+use pipeline::window::snapshots::Snapshots;
 use pipeline::window::times::WindowSettings;
 use pipeline::window::windows::WindowRows;
 use pipeline::window::{export, state};

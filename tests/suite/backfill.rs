@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use jobs::backfill::source::Source;
 use jobs::backfill::{self, Outcome, Sink, Wanted};
@@ -15,10 +16,12 @@ use jobs::sources::generate::Line;
 use pipeline::Clock;
 use pipeline::adapters::embedded::Durability;
 use pipeline::fault::Faults;
+use pipeline::tables::{Commit, system};
 use pipeline::{Arrival, Error};
 use schemas::time::Timestamp;
 use tests::drive::{self, Feed};
 use tests::dump::tree;
+use tests::fixture;
 
 /// Beside the odds: every way with late bets, and panes.
 const DECLARED: &str = r#"
@@ -176,4 +179,50 @@ async fn a_window_declared_later_is_filled() {
     let early = access.fill("turnover", start, &empty.unwrap()).await;
     assert!(matches!(early, Err(Error::Reject(text)) if text.contains("is final at")));
     assert!(access.frontier().await.unwrap() > Arrival(0));
+}
+
+/// What the program prints, and its exit code.
+fn oddsmill(dir: &Path, arguments: &[&str]) -> (String, Option<i32>) {
+    let output = Command::new(fixture::binary())
+        .args(["--data-dir", "data", "--config", "windows.toml"])
+        .args(arguments)
+        .current_dir(dir)
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (String::from_utf8(text).unwrap(), output.status.code())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_say_what_they_did_and_what_is_wrong() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("windows.toml"), DECLARED).unwrap();
+    drop(fed(&dir.path().join("data"), DECLARED).await);
+    for (arguments, text, code) in [
+        ("replay --window aside --from 2022-07-01", " alike, 0 different, 0 missing", 0),
+        ("export bets --out archive", "bets: ", 0),
+        ("export aside_windows --out archive", " at archive/aside", 0),
+        ("export users --out archive", "rows in 1 file", 0),
+        ("replay --window odds --from 2022-07-01 --archive archive --out again", "files         again/odds", 0),
+        ("replay --window nothing --from 2022-07-01", "there is no window \"nothing\"", 2),
+        ("replay --window odds --from lately", "write a time such as 2022-07-11T14:00:00Z", 2),
+        ("replay --window odds --from 2022-07-02 --to 2022-07-01", "no window of odds starts between", 2),
+        ("replay --window odds --from 2022-07-01 --archive windows", "windows is no archive of bets", 1),
+        ("export nothing --out archive", "there is no table nothing", 1),
+        ("export users --out archive --from 2022-07-01", "users is exported whole", 2),
+    ] {
+        let (said, exit) = oddsmill(dir.path(), &arguments.split(' ').collect::<Vec<_>>());
+        assert!(said.contains(text), "{arguments}: {said}");
+        assert_eq!(exit, Some(code), "{arguments}: {said}");
+    }
+    // A row that is not what the bets give.
+    let node = Node::open(options(&dir.path().join("data"), DECLARED), Clock::manual(Arrival(0))).unwrap();
+    let key = node.tables.page(system::RESULTS, Some(b"aside"), 1).unwrap().remove(0).0;
+    let mut commit = Commit::default();
+    commit.put(system::RESULTS, key, vec![0]);
+    node.tables.commit(commit).unwrap();
+    drop(node);
+    let (said, exit) = oddsmill(dir.path(), &["replay", "--window", "aside", "--from", "2022-07-01"]);
+    assert!(said.contains("1 window of aside stored with other rows: 2022-07-"), "{said}");
+    assert_eq!(exit, Some(1));
 }

@@ -35,6 +35,7 @@ pub mod results;
 mod schedule;
 mod shape;
 pub mod snapshot;
+pub mod snapshots;
 pub mod state;
 #[cfg(test)]
 mod tests;

@@ -98,9 +98,9 @@ impl Window {
     }
 
     fn print(&self, context: &Context, settings: &WindowSettings, outcome: &Outcome) -> Result<(), Failure> {
-        let Outcome { bets, windows, rows, alike, different, missing, filled, open, frontier, .. } = outcome;
         if matches!(context.output, Some(OutputFormat::Json | OutputFormat::Jsonl)) {
-            let different: Vec<String> = different.iter().map(|start| time(*start)).collect();
+            let Outcome { bets, windows, rows, alike, missing, filled, open, frontier, .. } = outcome;
+            let different: Vec<String> = outcome.different.iter().map(|start| time(*start)).collect();
             return print_json(&json!({
                 "window": settings.spec.name, "bets": bets, "windows": windows, "rows": rows, "alike": alike,
                 "different": different, "missing": missing, "filled": filled, "open": open,
@@ -108,44 +108,39 @@ impl Window {
             }));
         }
         let mut out = stdout();
-        let every = if settings.spec.hop_ms == settings.spec.length_ms {
-            String::new()
-        } else {
-            format!(" every {}", show_millis(settings.spec.hop_ms))
-        };
-        writeln!(
-            out,
-            "window        {} ({}{every}), computed again up to {}",
-            settings.spec.name,
-            show_millis(settings.spec.length_ms),
-            event_time(*frontier)
-        )?;
-        writeln!(out, "bets          {} accepted ones read", grouped(*bets))?;
-        writeln!(
-            out,
-            "windows       {} final, {} rows; {} not final yet",
-            grouped(*windows),
-            grouped(*rows),
-            grouped(*open)
-        )?;
-        let compared = alike + filled + missing + different.len() as u64;
-        if compared > 0 {
-            let stored = if *filled > 0 { format!(", {} stored now", grouped(*filled)) } else { String::new() };
-            writeln!(
-                out,
-                "stored        {} alike, {} different, {} missing{stored}",
-                grouped(*alike),
-                different.len(),
-                grouped(*missing)
-            )?;
-        }
-        if let Some(dir) = &self.out {
-            writeln!(out, "files         {}", dir.join(&settings.spec.name).display())?;
-        }
-        if let Some(from) = outcome.resumed {
-            writeln!(out, "went on from  {}, where an earlier run was interrupted", event_time(from))?;
+        for (label, text) in self.lines(settings, outcome) {
+            writeln!(out, "{label:<14}{text}")?;
         }
         Ok(out.flush()?)
+    }
+
+    fn lines(&self, settings: &WindowSettings, outcome: &Outcome) -> Vec<(&'static str, String)> {
+        let (name, length, hop) = (&settings.spec.name, settings.spec.length_ms, settings.spec.hop_ms);
+        let every = if hop == length { String::new() } else { format!(" every {}", show_millis(hop)) };
+        let [bets, windows, rows, open, alike, missing, filled] =
+            [outcome.bets, outcome.windows, outcome.rows, outcome.open, outcome.alike, outcome.missing, outcome.filled]
+                .map(grouped);
+        let until = event_time(outcome.frontier);
+        let mut lines = vec![
+            ("window", format!("{name} ({}{every}), computed again up to {until}", show_millis(length))),
+            ("bets", format!("{bets} accepted ones read")),
+            ("windows", format!("{windows} final, {rows} rows; {open} not final yet")),
+        ];
+        let different = outcome.different.len();
+        if outcome.alike + outcome.missing + outcome.filled + different as u64 > 0 {
+            let now = if outcome.filled > 0 { format!(", {filled} stored now") } else { String::new() };
+            lines.push(("stored", format!("{alike} alike, {different} different, {missing} missing{now}")));
+        }
+        if outcome.missing > 0 && !self.fill {
+            lines.push(("", "--fill stores what is missing".to_owned()));
+        }
+        if let Some(dir) = &self.out {
+            lines.push(("files", dir.join(name).display().to_string()));
+        }
+        if let Some(from) = outcome.resumed {
+            lines.push(("went on from", format!("{}, where an earlier run was interrupted", event_time(from))));
+        }
+        lines
     }
 }
 

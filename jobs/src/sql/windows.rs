@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::{AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, TimestampMillisecondArray};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::Field;
+use pipeline::engine::checkpoint;
 use pipeline::tables::system;
 use pipeline::window::results;
 use pipeline::window::state;
@@ -21,6 +22,7 @@ use super::catalog::Batches;
 use super::render;
 use super::view::{Pages, View};
 use crate::bets::odds;
+use crate::betting;
 
 /// Windows read at once; ten thousand markets of three outcomes are about 3 MB a window.
 const PAGE_WINDOWS: usize = 4;
@@ -67,7 +69,10 @@ fn open(
     times: Range<i64>,
 ) -> impl Iterator<Item = Result<WindowRows>> + Send {
     let compute = move || {
-        let windows = futures::executor::block_on(windows::open_results(&view.port(), &job));
+        let windows = futures::executor::block_on(async {
+            let frontier = checkpoint::load(&view.port(), betting::LOOP).await?.frontier;
+            windows::open_results(&view.port(), &job, frontier).await
+        });
         match windows {
             Ok(windows) => windows.into_iter().filter(|window| times.contains(&window.start_ms)).map(Ok).collect(),
             Err(error) => vec![Err(error)],

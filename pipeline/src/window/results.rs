@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, TimestampMillisecondArray, UInt32Array};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, UInt32Type};
-use arrow::row::{RowConverter, Rows, SortField};
+use arrow::row::{RowConverter, SortField};
 use hashbrown::HashMap;
 
 use super::partials::window_key;
@@ -102,15 +102,14 @@ pub fn revise(
         .column_by_name("revision")
         .and_then(|c| c.as_primitive_opt::<UInt32Type>())
         .ok_or_else(|| Error::corrupt("stored results without revisions"))?;
-    let keys = converter(result, plan.key_columns())?;
-    let (old_keys, new_keys) = (key_rows(&keys, &old, plan)?, key_rows(&keys, result, plan)?);
+    let (old_keys, new_keys) = (keys(&old, plan)?, keys(result, plan)?);
     let values = RowConverter::new(result.columns().iter().map(|c| SortField::new(c.data_type().clone())).collect())?;
     let (old_values, new_values) = (values.convert_columns(old.columns())?, values.convert_columns(result.columns())?);
-    let places: HashMap<&[u8], usize> = (0..old.num_rows()).map(|i| (old_keys.row(i).data(), i)).collect();
+    let places: HashMap<&[u8], usize> = (0..).zip(&old_keys).map(|(place, key)| (&key[..], place)).collect();
     let mut next = Vec::with_capacity(result.num_rows());
     let mut changed = Vec::with_capacity(result.num_rows());
     for row in 0..result.num_rows() {
-        let earlier = places.get(new_keys.row(row).data());
+        let earlier = places.get(&new_keys[row][..]);
         let same = earlier.is_some_and(|place| old_values.row(*place) == new_values.row(row));
         let revision = earlier.map_or(0, |place| revisions.value(*place));
         next.push(if same { revision } else { revision + 1 });
@@ -121,14 +120,15 @@ pub fn revise(
     Ok(Stored { all, changed })
 }
 
-fn converter(result: &RecordBatch, keys: &[String]) -> Result<RowConverter> {
-    let fields = keys.iter().map(|key| Ok(SortField::new(key_column(result, key)?.data_type().clone())));
-    Ok(RowConverter::new(fields.collect::<Result<_>>()?)?)
-}
-
-fn key_rows(converter: &RowConverter, rows: &RecordBatch, plan: &WindowPlan) -> Result<Rows> {
+/// The key of each row; without GROUP BY there is one row, under the empty key.
+fn keys(rows: &RecordBatch, plan: &WindowPlan) -> Result<Vec<Vec<u8>>> {
+    if plan.key_columns().is_empty() {
+        return Ok(vec![Vec::new(); rows.num_rows()]);
+    }
     let columns = plan.key_columns().iter().map(|key| key_column(rows, key)).collect::<Result<Vec<_>>>()?;
-    Ok(converter.convert_columns(&columns)?)
+    let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
+    let keys = RowConverter::new(fields)?.convert_columns(&columns)?;
+    Ok(keys.iter().map(|key| key.data().to_vec()).collect())
 }
 
 fn key_column(rows: &RecordBatch, key: &str) -> Result<ArrayRef> {

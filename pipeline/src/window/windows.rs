@@ -177,12 +177,13 @@ async fn finish(
     Ok(settings.plan.finish(start, &all)?)
 }
 
-/// The results of every window that is open, as they stand now (revision 0), for queries.
-pub async fn open_results(tables: &Tables, settings: &WindowSettings) -> Result<Vec<WindowRows>> {
+/// The results of every window that is open, as they stand now (revision 0), for queries. `frontier`
+/// is how far everything is applied: a pane may hold rows that came too late for its first windows.
+pub async fn open_results(tables: &Tables, settings: &WindowSettings, frontier: Arrival) -> Result<Vec<WindowRows>> {
     let mut out = Vec::new();
     let open = partials::load_open(tables, settings).await?;
     let starts: BTreeSet<i64> = open.keys().flat_map(|pane| settings.windows_of(*pane)).collect();
-    for start in starts {
+    for start in starts.into_iter().filter(|start| settings.final_at(*start) > frontier) {
         if results::load(tables, &settings.spec.name, start, &settings.plan).await?.is_some() {
             continue;
         }

@@ -13,3 +13,4 @@ mod seeded_bugs;
 mod settling;
 mod tidy;
 mod windows;
+mod windows_property;

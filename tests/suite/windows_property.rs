@@ -4,7 +4,8 @@
 //! A seed draws a [`world`] (questions, windows, bets in disorder, defects). It is run in one go and on
 //! rough [`course`]s, and what a node tells in the end ([`told`]) must be the same each time, and must
 //! be what an independent [`model`] tells. `ODDSMILL_SEED=7` runs one seed, `ODDSMILL_SEEDS=500` as many
-//! from 0 on.
+//! from 0 on. All that is drawn follows from the seed; where a loop that runs stands when the next
+//! records come is the machine's.
 
 mod cells;
 mod course;

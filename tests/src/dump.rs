@@ -86,22 +86,27 @@ pub fn tree(dir: &Path) -> Result<String> {
 }
 
 fn files(dir: &Path, out: &mut String) -> Result<()> {
-    let Ok(entries) = std::fs::read_dir(dir) else { return Ok(()) };
-    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.sort();
-    for path in paths {
-        if path.is_dir() {
-            files(&path, out)?;
-        } else {
-            let _ = writeln!(
-                out,
-                "file {} {:x}",
-                path.file_name().unwrap_or_default().display(),
-                xxh3_64(&std::fs::read(&path)?)
-            );
-        }
+    for (path, hash) in hashes(dir)? {
+        let _ = writeln!(out, "file {} {hash:x}", path.rsplit('/').next().unwrap_or_default());
     }
     Ok(())
+}
+
+/// Every file under a folder that may be there: its path from that folder, and the hash of its bytes.
+pub fn hashes(dir: &Path) -> Result<Vec<(String, u64)>> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Ok(Vec::new()) };
+    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort();
+    let mut found = Vec::new();
+    for path in paths {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            found.extend(hashes(&path)?.into_iter().map(|(rest, hash)| (format!("{name}/{rest}"), hash)));
+        } else {
+            found.push((name, xxh3_64(&std::fs::read(&path)?)));
+        }
+    }
+    Ok(found)
 }
 
 /// Where two dumps differ first, for a message that a person can read.

@@ -1,8 +1,10 @@
-//! Files that tests fetch through the ordinary package clients, pinned by hash.
+//! Files that tests fetch through the ordinary package clients, pinned by hash; and folders of their own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+use tempfile::TempDir;
 
 /// The source distribution that carries the recorded market.
 const FLUMINE: &str = "flumine==3.3.2";
@@ -31,6 +33,14 @@ pub fn cricket() -> Cricket {
         fetch(&dir).unwrap_or_else(|problem| panic!("the recorded market is missing: {problem}"));
     }
     cricket
+}
+
+/// A folder that is gone with the test, in memory where the system has a memory file system: for tests
+/// that write many files and of no disk.
+pub fn memory_dir() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    dir.expect("a folder for temporary files")
 }
 
 /// Downloads into a folder of its own and renames it: two tests at once do no harm.

@@ -18,6 +18,8 @@ use schemas::row::Row;
 use schemas::settlement::{Settlement, SettlementRow};
 use schemas::user::{Profile, UserRow};
 
+use crate::read;
+
 /// What all bets add up to, in micro-units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Books {
@@ -140,6 +142,25 @@ fn totals_agree(node: &Node, expected: &BTreeMap<(QuestionId, u16), [i128; 2]>) 
             assert_eq!((got, stored.bets.get(outcome).copied().unwrap_or(0)), (stake, bets as u64), "{id} {outcome}");
         }
     }
+}
+
+/// The odds windows together have every accepted bet, once: they say what the totals of the questions
+/// and the rows of `bets` say, to the last unit.
+///
+/// # Panics
+/// Where they do not.
+pub async fn windows_have_every_bet(node: &Node) {
+    let mut expected: BTreeMap<(QuestionId, u16), (i128, i128)> = BTreeMap::new();
+    for row in bets(node).iter().filter(|row| row.status != BetStatus::Rejected) {
+        let (bets, stake) = expected.entry((row.bet.question_uuid, row.bet.outcome_index)).or_default();
+        (*bets, *stake) = (*bets + 1, *stake + i128::from(row.bet.buy_amount.micros()));
+    }
+    let expected = expected.into_iter().map(|((question, outcome), (bets, stake))| {
+        format!("{question} | {outcome} | {bets} | {}.{:06}", stake / 1_000_000, stake % 1_000_000)
+    });
+    let sql =
+        "SELECT question_uuid, outcome_index, sum(bets), sum(stake) FROM odds_windows GROUP BY 1, 2 ORDER BY 1, 2";
+    assert_eq!(read::rows(node, sql).await, expected.collect::<Vec<_>>());
 }
 
 fn settlements_agree(node: &Node, bets: &[BetRow]) {

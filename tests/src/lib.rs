@@ -8,3 +8,6 @@ pub mod dump;
 pub mod fixture;
 pub mod invariants;
 pub mod postgres;
+pub mod random;
+pub mod read;
+pub mod records;

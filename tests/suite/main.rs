@@ -14,3 +14,4 @@ mod seeded_bugs;
 mod settling;
 mod tidy;
 mod windows;
+mod windows_property;

@@ -5,16 +5,15 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use arrow::util::display::{ArrayFormatter, FormatOptions};
-use futures::StreamExt;
 use jobs::config::window::windows;
 use jobs::node::{Node, NodeOptions};
 use pipeline::adapters::embedded::Durability;
 use pipeline::metrics::Metric;
-use pipeline::record::{Append, Position};
+use pipeline::record::Append;
 use pipeline::shard::ShardId;
 use pipeline::{Arrival, Clock};
 use serde_json::Value;
+use tests::{dump, fixture, read, records};
 
 /// 2023-11-14T22:00:00Z; times below count from here.
 const BASE: i64 = 1_699_999_200_000;
@@ -158,13 +157,11 @@ async fn check(name: &str, keys: &str, steps: &[&str]) {
 }
 
 async fn run(keys: &str, steps: &[&str], mode: Mode) -> String {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = fixture::memory_dir();
     let clock = Clock::manual(Arrival(BASE));
     let mut node = open(dir.path(), keys, &clock);
-    let question = format!(
-        r#"{{"event_uuid":"00000000-0000-4000-8000-0000000000aa","type":"question_opened","at":{BASE},"question":{{"question_uuid":"{QUESTION}","question":"Who wins?","game":"football","outcomes":["home","away"],"chain_id":137,"betting_end_time":{}}}}}"#,
-        BASE + 7_200_000
-    );
+    let event = "00000000-0000-4000-8000-0000000000aa";
+    let question = records::opened(event, QUESTION, 2, BASE, BASE + 7_200_000);
     node.log.append("game-events", &[Append::new(QUESTION, question)]).unwrap();
     for step in steps {
         let (at, what) = step.split_once(' ').unwrap();
@@ -231,42 +228,30 @@ fn minutes(at: i64) -> String {
 async fn told(node: &Node) -> String {
     let mut out = String::new();
     for stream in ["windows", "late-bets"] {
-        for shard in node.log.shards(stream).unwrap() {
-            for record in node.log.read(stream, shard.id, Position::START, usize::MAX).unwrap().records {
-                let event: Value = serde_json::from_slice(&record.data).unwrap();
-                let time = |name: &str| minutes(event[name].as_i64().unwrap());
-                let (at, from, to) = (minutes(record.arrived_at.0), time("window_start"), time("window_end"));
-                let what = match stream {
-                    "windows" => format!(
-                        "revision {}{}: {} bets, odds {}",
-                        event["revision"],
-                        if event["final"] == true { " final" } else { "" },
-                        event["row"]["bets"],
-                        event["row"]["sum_odds"].as_str().unwrap()
-                    ),
-                    _ => format!("missed by bet of odds {}", event["bet"]["odds"].as_str().unwrap()),
-                };
-                writeln!(out, "{at}  {stream}  {from}-{to}  {what}").unwrap();
-            }
+        for record in read::records(node, stream) {
+            let event: Value = serde_json::from_slice(&record.data).unwrap();
+            let time = |name: &str| minutes(event[name].as_i64().unwrap());
+            let (at, from, to) = (minutes(record.arrived_at.0), time("window_start"), time("window_end"));
+            let what = match stream {
+                "windows" => format!(
+                    "revision {}{}: {} bets, odds {}",
+                    event["revision"],
+                    if event["final"] == true { " final" } else { "" },
+                    event["row"]["bets"],
+                    event["row"]["sum_odds"].as_str().unwrap()
+                ),
+                _ => format!("missed by bet of odds {}", event["bet"]["odds"].as_str().unwrap()),
+            };
+            writeln!(out, "{at}  {stream}  {from}-{to}  {what}").unwrap();
         }
     }
     let sql = "SELECT to_char(window_start, '%H:%M:%S'), bets, sum_odds, revision, final, to_char(watermark, '%H:%M:%S') FROM w_windows ORDER BY window_start";
-    let (_, mut rows) = jobs::sql::query(node, sql).await.unwrap();
     writeln!(out, "\nstart | bets | odds | revision | final | watermark").unwrap();
-    while let Some(batch) = rows.next().await {
-        let batch = batch.unwrap();
-        let options = FormatOptions::default();
-        let columns: Vec<_> = batch.columns().iter().map(|c| ArrayFormatter::try_new(c, &options).unwrap()).collect();
-        for row in 0..batch.num_rows() {
-            let cells: Vec<String> = columns.iter().map(|column| column.value(row).to_string()).collect();
-            writeln!(out, "{}", cells.join(" | ")).unwrap();
-        }
+    for row in read::rows(node, sql).await {
+        writeln!(out, "{row}").unwrap();
     }
     let count = |metric| node.metrics.get(metric);
-    let files = std::fs::read_dir(node.dir().join("parquet/w")).map_or(0, |days| {
-        let hours = days.flat_map(|day| std::fs::read_dir(day.unwrap().path()).unwrap());
-        hours.map(|hour| std::fs::read_dir(hour.unwrap().path()).unwrap().count()).sum::<usize>()
-    });
+    let files = dump::hashes(&node.dir().join("parquet/w")).unwrap().len();
     writeln!(out, "{files} Parquet files").unwrap();
     let [accepted, rejected] = [Metric::JobAccepted, Metric::JobRejected].map(count);
     // Late and dropped are counted by the odds window as well.

@@ -100,7 +100,7 @@ pub async fn run(
     source: Source<'_>,
     sink: &Sink<'_>,
     interrupt: &Interrupt,
-    watch: &mut dyn FnMut(&Outcome),
+    watch: &mut (dyn FnMut(&Outcome) + Send),
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let snapshots = snapshots(wanted, sink)?;

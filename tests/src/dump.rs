@@ -78,13 +78,6 @@ fn records(node: &Node, stream: &str, out: &mut String) -> Result<()> {
     Ok(())
 }
 
-/// The files of a folder and those below it: a line each, with a hash of its bytes.
-pub fn tree(dir: &Path) -> Result<String> {
-    let mut out = String::new();
-    files(dir, &mut out)?;
-    Ok(out)
-}
-
 fn files(dir: &Path, out: &mut String) -> Result<()> {
     for (path, hash) in hashes(dir)? {
         let _ = writeln!(out, "file {} {hash:x}", path.rsplit('/').next().unwrap_or_default());

@@ -20,7 +20,7 @@ use pipeline::tables::{Commit, system};
 use pipeline::{Arrival, Error};
 use schemas::time::Timestamp;
 use tests::drive::{self, Feed};
-use tests::dump::tree;
+use tests::dump::hashes;
 use tests::fixture;
 
 /// Beside the odds: every way with late bets, and panes.
@@ -122,7 +122,7 @@ async fn windows_computed_again_are_the_same_bytes() {
             let outcome = compute(wanted, source, &sink).await;
             assert!(outcome.windows > 10 && outcome.rows > outcome.windows / 2, "{name} {at} {outcome:?}");
             assert_eq!((outcome.alike, outcome.missing), (outcome.windows, 0), "{name} {at} {outcome:?}");
-            assert_eq!(tree(&out.join(name)).unwrap(), tree(&live.join(name)).unwrap(), "{name} {at}");
+            assert_eq!(hashes(&out.join(name)).unwrap(), hashes(&live.join(name)).unwrap(), "{name} {at}");
         }
     }
 }
@@ -151,7 +151,7 @@ async fn an_interrupted_backfill_goes_on() {
         assert!(frontiers.insert(outcome.frontier) && runs < 1_000, "{outcome:?}");
     }
     assert!(runs > 5, "{runs}");
-    assert_eq!(tree(&out.join("hopping")).unwrap(), tree(&live.join("hopping")).unwrap());
+    assert_eq!(hashes(&out.join("hopping")).unwrap(), hashes(&live.join("hopping")).unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -169,7 +169,7 @@ async fn a_window_declared_later_is_filled() {
     assert_eq!((first.filled, first.alike), (first.windows, 0), "{first:?}");
     let second = compute(&wanted, Source::Pipeline(&access), &fill).await;
     assert_eq!((second.filled, second.alike), (0, first.windows), "{second:?}");
-    assert_eq!(tree(&files.join("turnover")).unwrap(), tree(&expected.parquet_dir().join("turnover")).unwrap());
+    assert_eq!(hashes(&files.join("turnover")).unwrap(), hashes(&expected.parquet_dir().join("turnover")).unwrap());
     let rows = access.fill("turnover", 60_000_000_000_000, &[]).await;
     assert!(matches!(rows, Err(Error::Reject(text)) if text.contains("no rows of the pipeline's window")));
     let start = wanted.settings.pane_of(clock.0);

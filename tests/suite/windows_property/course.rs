@@ -124,6 +124,7 @@ impl<'a> Course<'a> {
         invariants::money_is_conserved(node);
         invariants::windows_have_every_bet(node).await;
         told::tell(node, &self.world.windows, &mut self.told).await;
+        told::compute_again(node).await;
         Ok((self.told, self.met))
     }
 

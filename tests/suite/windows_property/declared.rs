@@ -81,6 +81,7 @@ pub fn draw(random: &mut Random) -> Vec<Declared> {
                 &["question_uuid"],
                 &["bettor"],
                 &["outcome_index", "bettor"],
+                &[],
             ]);
             let columns: Vec<_> = COLUMNS.iter().map(|(name, _)| *name).filter(|_| random.percent(60)).collect();
             Declared {

@@ -12,11 +12,13 @@ use arrow::ipc::writer::StreamWriter;
 use futures::StreamExt;
 use pipeline::{Error, Result};
 use schemas::row::Row;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::WriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::access::{self, Rows};
+use super::access;
 use super::message::{Hello, Request, Response, Status};
 use super::question::{self, Standing};
 use super::{frame, records, socket};
@@ -188,9 +190,12 @@ impl Service {
                 Response::Waited { appends: access::wait(&self.node, after, limit).await }
             }
             Request::Sql { query } => {
-                let rows = access::query(&self.node, &query).await?;
-                frame::send(stream, &Response::Rows).await?;
-                return send_rows(rows, stream).await;
+                let ((mut from, mut to), mut said) = (stream.split(), [0]);
+                // A client says nothing before the last row, so whatever comes is its end.
+                return tokio::select! {
+                    outcome = self.send_rows(&query, &mut to) => outcome,
+                    _ = from.read(&mut said) => Err(Error::Retry("the client is gone".into())),
+                };
             }
             Request::Question { id } => {
                 let Standing { row, now, current } = question::standing(&self.node, id).await?;
@@ -205,6 +210,19 @@ impl Service {
         frame::send(stream, &response).await
     }
 
+    async fn send_rows(&self, query: &str, out: &mut WriteHalf<'_>) -> Result<()> {
+        let mut rows = access::query(&self.node, query).await?;
+        frame::send(out, &Response::Rows).await?;
+        let mut writer = StreamWriter::try_new(Vec::new(), &rows.schema)?;
+        while let Some(batch) = rows.batches.next().await {
+            writer.write(&batch?)?;
+            send_chunks(&std::mem::take(writer.get_mut()), out).await?;
+        }
+        writer.finish()?;
+        send_chunks(writer.get_ref(), out).await?;
+        frame::send_end(out).await
+    }
+
     fn writable(&self) -> Result<()> {
         if self.status.writable {
             return Ok(());
@@ -216,20 +234,9 @@ impl Service {
     }
 }
 
-async fn send_rows(mut rows: Rows, stream: &mut UnixStream) -> Result<()> {
-    let mut writer = StreamWriter::try_new(Vec::new(), &rows.schema)?;
-    while let Some(batch) = rows.batches.next().await {
-        writer.write(&batch?)?;
-        send_chunks(&std::mem::take(writer.get_mut()), stream).await?;
-    }
-    writer.finish()?;
-    send_chunks(writer.get_ref(), stream).await?;
-    frame::send_end(stream).await
-}
-
-async fn send_chunks(bytes: &[u8], stream: &mut UnixStream) -> Result<()> {
+async fn send_chunks(bytes: &[u8], out: &mut WriteHalf<'_>) -> Result<()> {
     for chunk in bytes.chunks(CHUNK_BYTES) {
-        frame::send_data(stream, chunk).await?;
+        frame::send_data(out, chunk).await?;
     }
     Ok(())
 }

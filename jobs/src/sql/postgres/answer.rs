@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as Sql;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -14,6 +16,7 @@ use futures::stream::BoxStream;
 use super::super::error::SqlError;
 use super::super::session::{self, Planned};
 use super::catalog::{self, Session};
+use super::names::Names;
 use super::params::Param;
 use super::refusal::Refusal;
 use super::server::Service;
@@ -42,9 +45,11 @@ pub async fn shape(service: &Service, session: &Session, text: &str, given: &[u3
         let batch = catalog::answer(text, session, &[])?;
         (vec![None; catalog::parameters(text)], columns(&batch.schema()))
     } else {
-        let planned = plan(service, text).await?;
+        let (planned, names) = plan(service, text).await?;
         let types = planned.parameters().map_err(|error| Refusal::of(&error, text))?;
-        (types, columns(&planned.schema()))
+        let mut columns = columns(&planned.schema());
+        names.give(&mut columns);
+        (types, columns)
     };
     let oid = |place: usize, data_type: &Option<DataType>| {
         let given = given.get(place).copied().filter(|oid| *oid != 0);
@@ -61,7 +66,7 @@ pub async fn open(service: &Service, session: &Session, text: &str, params: &[Pa
         let values = (1..).zip(params).map(|(place, param)| param.text(place)).collect::<Result<Vec<_>, _>>()?;
         return Ok(Answer::of(catalog::answer(text, session, &values)?));
     }
-    let planned = plan(service, text).await?;
+    let (planned, names) = plan(service, text).await?;
     let explain = |error: SqlError| Refusal::of(&error, "");
     let types = planned.parameters().map_err(explain)?;
     if types.len() > params.len() {
@@ -73,14 +78,24 @@ pub async fn open(service: &Service, session: &Session, text: &str, params: &[Pa
         values.map(|((place, param), wanted)| param.scalar(place, wanted.as_ref())).collect::<Result<_, _>>()?;
     let (schema, batches) = planned.run(values).await.map_err(explain)?;
     let batches = batches.map(move |batch| batch.map_err(|error| Refusal::of(&error.into(), ""))).boxed();
-    Ok(Answer { columns: columns(&schema).into(), batches })
+    let mut columns = columns(&schema);
+    names.give(&mut columns);
+    Ok(Answer { columns: columns.into(), batches })
 }
 
-async fn plan(service: &Service, text: &str) -> Result<Planned, Refusal> {
+async fn plan(service: &Service, text: &str) -> Result<(Planned, Names), Refusal> {
     let explain = |error: SqlError| Refusal::of(&error, text);
     let meant = session::meant(text);
     let statement = session::parse(meant, &PostgreSqlDialect {}).map_err(explain)?;
-    session::plan(&service.node, statement, meant, service.memory.clone()).await.map_err(explain)
+    let names = match &statement {
+        Statement::Statement(sql) => match &**sql {
+            Sql::Query(query) => Names::of(query),
+            _ => Names::default(),
+        },
+        _ => Names::default(),
+    };
+    let planned = session::plan(&service.node, statement, meant, service.memory.clone()).await.map_err(explain)?;
+    Ok((planned, names))
 }
 
 impl Answer {

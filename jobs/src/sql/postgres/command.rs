@@ -1,6 +1,8 @@
 //! What a statement asks for: rows, or something about the session, or what is refused.
 
-use super::lex::{Kind, Token, tokens};
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::lex::{Word, words};
 use super::refusal::{NOT_SUPPORTED, Refusal, SYNTAX};
 
 /// A statement by what is to be done for it.
@@ -71,9 +73,9 @@ impl Command {
     /// # Errors
     /// What this surface does not do.
     pub fn read(text: &str) -> Result<Option<Command>, Refusal> {
-        let words: Vec<Token> = tokens(text).take_while(|token| token.raw != ";").take(16).collect();
+        let words: Vec<Word> = words(text).into_iter().take_while(|word| word.token != Token::SemiColon).collect();
         let Some(first) = words.first() else { return Ok(None) };
-        let verb = first.raw.to_uppercase();
+        let verb = first.value().to_uppercase();
         let rest = &words[1..];
         Ok(Some(match verb.as_str() {
             "BEGIN" | "START" => Command::Begin,
@@ -95,7 +97,7 @@ impl Command {
             "SHOW" => Command::Show(joined(rest)),
             "DEALLOCATE" => Command::Deallocate(name_or_all(rest)),
             "CLOSE" => Command::CloseCursor(name_or_all(rest)),
-            "DECLARE" => declare(text, rest)?,
+            "DECLARE" => declare(rest)?,
             "FETCH" => fetch(rest)?,
             "LISTEN" | "PREPARE" | "EXECUTE" | "MOVE" => {
                 let message = format!("{verb} is not supported here; prepare statements through the driver");
@@ -131,17 +133,17 @@ impl Command {
     }
 }
 
-fn joined(words: &[Token]) -> String {
-    words.iter().map(Token::value).collect::<Vec<_>>().join(" ")
+fn joined(words: &[Word]) -> String {
+    words.iter().map(Word::value).collect::<Vec<_>>().join(" ")
 }
 
-fn name_or_all(words: &[Token]) -> Option<String> {
+fn name_or_all(words: &[Word]) -> Option<String> {
     let named = words.iter().find(|word| !word.is("PREPARE"));
-    named.filter(|word| !word.is("ALL")).map(Token::value)
+    named.filter(|word| !word.is("ALL")).map(Word::value)
 }
 
 /// `SET [SESSION | LOCAL] name { TO | = } value`, and the forms that have no such sign.
-fn set(text: &str, words: &[Token]) -> Result<Command, Refusal> {
+fn set(text: &str, words: &[Word]) -> Result<Command, Refusal> {
     let scoped = words.first().is_some_and(|word| word.is("SESSION") || word.is("LOCAL"));
     let words = if scoped && words.len() > 2 { &words[1..] } else { words };
     let set = |name: &str, value: &str| Command::Set(name.to_owned(), Some(value.to_owned()));
@@ -163,11 +165,11 @@ fn set(text: &str, words: &[Token]) -> Result<Command, Refusal> {
     {
         return Ok(set("client_encoding", &value.value()));
     }
-    let sign = words.iter().position(|word| word.raw == "=" || word.is("TO"));
+    let sign = words.iter().position(|word| word.token == Token::Eq || word.is("TO"));
     let Some((sign, value)) = sign.and_then(|at| Some((at, words.get(at + 1)?))) else {
         return Err(Refusal::new(SYNTAX, "SET needs a name and a value: SET name = value"));
     };
-    let name: String = words[..sign].iter().map(Token::value).collect();
+    let name: String = words[..sign].iter().map(Word::value).collect();
     if value.is("DEFAULT") {
         return Ok(Command::Set(name, None));
     }
@@ -176,25 +178,25 @@ fn set(text: &str, words: &[Token]) -> Result<Command, Refusal> {
     Ok(Command::Set(name, Some(value)))
 }
 
-fn declare(text: &str, words: &[Token]) -> Result<Command, Refusal> {
-    let query = tokens(text).find(|word| word.is("FOR")).map(|word| word.start + word.raw.len());
+fn declare(words: &[Word]) -> Result<Command, Refusal> {
+    let query = words.iter().find(|word| word.is("FOR")).map(|word| word.start + "FOR".len());
     match (words.first(), query) {
         (Some(name), Some(query)) => Ok(Command::Declare(name.value(), query)),
         _ => Err(Refusal::new(SYNTAX, "DECLARE needs a name and a query: DECLARE name CURSOR FOR SELECT …")),
     }
 }
 
-fn fetch(words: &[Token]) -> Result<Command, Refusal> {
+fn fetch(words: &[Word]) -> Result<Command, Refusal> {
     let Some((name, before)) = words.split_last() else {
         return Err(Refusal::new(SYNTAX, "FETCH needs a cursor: FETCH 100 FROM name"));
     };
     let mut rows = 1;
     for word in before.iter().filter(|word| !["FORWARD", "FROM", "IN", "NEXT"].iter().any(|w| word.is(w))) {
-        rows = match word.raw.parse() {
-            Ok(count) if word.kind == Kind::Word && count > 0 => count,
+        rows = match word.value().parse() {
+            Ok(count) if count > 0 => count,
             _ if word.is("ALL") => 0,
             _ => {
-                let message = format!("FETCH {} is not supported; cursors only go forward", word.raw);
+                let message = format!("FETCH {} is not supported; cursors only go forward", word.token);
                 return Err(Refusal::new(NOT_SUPPORTED, message));
             }
         };

@@ -24,6 +24,7 @@ mod encode;
 mod extended;
 mod lex;
 mod message;
+mod names;
 mod numeric;
 mod params;
 mod perform;

@@ -78,6 +78,7 @@ impl Command {
         let verb = first.value().to_uppercase();
         let rest = &words[1..];
         Ok(Some(match verb.as_str() {
+            "BEGIN" | "START" if writes(rest) => return Err(Refusal::read_only("READ WRITE")),
             "BEGIN" | "START" => Command::Begin,
             "COMMIT" | "END" => Command::Commit,
             "ROLLBACK" | "ABORT" if rest.iter().any(|word| word.is("TO")) => Command::RollbackTo,
@@ -99,10 +100,9 @@ impl Command {
             "CLOSE" => Command::CloseCursor(name_or_all(rest)),
             "DECLARE" => declare(rest)?,
             "FETCH" => fetch(rest)?,
-            "LISTEN" | "PREPARE" | "EXECUTE" | "MOVE" => {
-                let message = format!("{verb} is not supported here; prepare statements through the driver");
-                return Err(Refusal::new(NOT_SUPPORTED, message));
-            }
+            "LISTEN" => return Err(unsupported(&verb, "nothing is notified")),
+            "MOVE" => return Err(unsupported(&verb, "cursors only go forward, with FETCH")),
+            "PREPARE" | "EXECUTE" => return Err(unsupported(&verb, "prepare statements through the driver")),
             verb if WRITES.contains(&verb) => return Err(Refusal::read_only(verb)),
             _ => Command::Rows,
         }))
@@ -133,6 +133,15 @@ impl Command {
     }
 }
 
+fn unsupported(what: &str, why: &str) -> Refusal {
+    Refusal::new(NOT_SUPPORTED, format!("{what} is not supported here; {why}"))
+}
+
+/// Whether a transaction is to be one that writes.
+fn writes(words: &[Word]) -> bool {
+    words.windows(2).any(|pair| pair[0].is("READ") && pair[1].is("WRITE"))
+}
+
 fn joined(words: &[Word]) -> String {
     words.iter().map(Word::value).collect::<Vec<_>>().join(" ")
 }
@@ -148,8 +157,7 @@ fn set(text: &str, words: &[Word]) -> Result<Command, Refusal> {
     let words = if scoped && words.len() > 2 { &words[1..] } else { words };
     let set = |name: &str, value: &str| Command::Set(name.to_owned(), Some(value.to_owned()));
     if words.iter().any(|word| word.is("TRANSACTION") || word.is("CHARACTERISTICS")) {
-        let writes = words.windows(2).any(|pair| pair[0].is("READ") && pair[1].is("WRITE"));
-        return Ok(set("transaction_read_only", if writes { "off" } else { "on" }));
+        return Ok(set("transaction_read_only", if writes(words) { "off" } else { "on" }));
     }
     if words.first().is_some_and(|word| word.is("ROLE") || word.is("AUTHORIZATION")) {
         return Ok(Command::Nothing("SET"));
@@ -196,8 +204,7 @@ fn fetch(words: &[Word]) -> Result<Command, Refusal> {
             Ok(count) if count > 0 => count,
             _ if word.is("ALL") => 0,
             _ => {
-                let message = format!("FETCH {} is not supported; cursors only go forward", word.token);
-                return Err(Refusal::new(NOT_SUPPORTED, message));
+                return Err(unsupported(&format!("FETCH {}", word.token), "cursors only go forward"));
             }
         };
     }
@@ -252,5 +259,6 @@ mod tests {
         }
         assert_eq!(Command::read("FETCH BACKWARD 1 FROM c").unwrap_err().code, NOT_SUPPORTED);
         assert_eq!(Command::read("SET x").unwrap_err().code, SYNTAX);
+        assert_eq!(Command::read("BEGIN ISOLATION LEVEL SERIALIZABLE, READ WRITE").unwrap_err().code, READ_ONLY);
     }
 }

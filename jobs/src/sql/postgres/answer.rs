@@ -16,11 +16,14 @@ use futures::stream::BoxStream;
 use super::super::error::SqlError;
 use super::super::session::{self, Planned};
 use super::catalog::{self, Session};
-use super::names::Names;
+use super::names::{Names, number};
 use super::params::Param;
 use super::refusal::Refusal;
 use super::server::Service;
 use super::types::{Column, Kind, Scalar, columns};
+
+/// How DataFusion begins to refuse `SELECT 1, 1`.
+const EQUAL_NAMES: &str = "Projections require unique expression names";
 
 /// Rows as they come.
 pub struct Answer {
@@ -87,15 +90,24 @@ async fn plan(service: &Service, text: &str) -> Result<(Planned, Names), Refusal
     let explain = |error: SqlError| Refusal::of(&error, text);
     let meant = session::meant(text);
     let statement = session::parse(meant, &PostgreSqlDialect {}).map_err(explain)?;
-    let names = match &statement {
+    let plan = |statement| session::plan(&service.node, statement, meant, service.memory.clone());
+    let query = match &statement {
         Statement::Statement(sql) => match &**sql {
-            Sql::Query(query) => Names::of(query),
-            _ => Names::default(),
+            Sql::Query(query) => Some(query.clone()),
+            _ => None,
         },
-        _ => Names::default(),
+        _ => None,
     };
-    let planned = session::plan(&service.node, statement, meant, service.memory.clone()).await.map_err(explain)?;
-    Ok((planned, names))
+    let Some(mut query) = query else { return Ok((plan(statement).await.map_err(explain)?, Names::default())) };
+    let names = Names::of(&query);
+    let planned = match plan(statement).await {
+        Err(SqlError::Query(cause)) if cause.starts_with(EQUAL_NAMES) => {
+            number(&mut query.body);
+            plan(Statement::Statement(Box::new(Sql::Query(query)))).await
+        }
+        outcome => outcome,
+    };
+    Ok((planned.map_err(explain)?, names))
 }
 
 impl Answer {

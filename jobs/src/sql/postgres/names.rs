@@ -42,6 +42,26 @@ impl Names {
     }
 }
 
+/// Gives a query's unnamed columns names that differ, which DataFusion wants of equal ones.
+pub fn number(body: &mut SetExpr) {
+    match body {
+        SetExpr::Select(select) => {
+            for (place, item) in (1..).zip(&mut select.projection) {
+                if let SelectItem::UnnamedExpr(expr) = item {
+                    let alias = Ident::with_quote('"', format!("{NAMELESS} {place}"));
+                    *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+                }
+            }
+        }
+        SetExpr::Query(query) => number(&mut query.body),
+        SetExpr::SetOperation { left, right, .. } => {
+            number(left);
+            number(right);
+        }
+        _ => {}
+    }
+}
+
 /// What a query shows; the first part of a union names its columns.
 fn shown(query: &Query) -> Option<&[SelectItem]> {
     let mut body = &*query.body;

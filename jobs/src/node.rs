@@ -25,6 +25,7 @@ use crate::config::window::WindowConfig;
 use crate::notify::sender::Sender;
 use crate::notify::{MailOptions, MailServer};
 use crate::settle::SettleRules;
+use crate::sql::postgres::SqlOptions;
 use crate::supervise;
 use crate::windows::{self, Times};
 
@@ -64,6 +65,8 @@ pub struct NodeOptions {
     pub batch_records: usize,
     /// Bytes of small rows that are merged into the trees together.
     pub buffer_bytes: usize,
+    /// Memory of one query of the control socket, in bytes.
+    pub query_memory_bytes: usize,
     /// Windows that are computed beside the odds.
     pub windows: Vec<WindowConfig>,
 }
@@ -84,6 +87,7 @@ impl Default for NodeOptions {
             export: true,
             batch_records: LoopOptions::new(betting::LOOP).batch_records,
             buffer_bytes: StoreOptions::default().buffer_bytes,
+            query_memory_bytes: SqlOptions::default().memory_bytes,
             windows: Vec::new(),
         }
     }

@@ -106,6 +106,10 @@ fn statements_are_prepared_bound_and_read_in_parts() {
         let none = client.series(&statement(sql, &[None, Some(&id), Some("1.5")], 0, 0)).await;
         assert_eq!((none.rows.len(), none.error), (0, None));
 
+        let unnamed = client.query("SELECT 1, 1, count(*), max(odds) AS most, sum(odds) > 0 FROM bets").await;
+        let names: Vec<&str> = unnamed.columns.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["?column?", "?column?", "count", "most", "?column?"], "{:?}", unnamed.error);
+
         let binary = client
             .series(&statement("SELECT 258, true, 'é', CAST(NULL AS INT), CAST('1.5' AS DECIMAL(9,2))", &[], 1, 0))
             .await;
@@ -189,6 +193,7 @@ fn limits_hold_and_say_how_to_live_with_them() {
         let sorted = "SELECT a.bet_uuid, b.bet_uuid FROM bets a, bets b ORDER BY 1, 2";
         let memory = connect(&small).await.query(sorted).await;
         assert_eq!(memory.code(), "53200", "{:?}", memory.error);
+        assert!(memory.error.unwrap().1.contains("sql.memory is 16MiB; add WHERE or LIMIT"));
         small.stop().await;
 
         let cancel = client.cancel();
@@ -198,6 +203,8 @@ fn limits_hold_and_say_how_to_live_with_them() {
         assert_eq!(client.answer().await.code(), "57014");
         assert_eq!(client.query("SET statement_timeout = '200ms'; SELECT 1").await.error, None);
         assert_eq!(client.query(RUNAWAY).await.code(), "57014");
+        let second = client.query(&format!("SET statement_timeout = '210ms'; {RUNAWAY}")).await;
+        assert!(second.error.unwrap().1.contains("longer than 210ms"), "each statement of a message has its time");
         assert_eq!(client.query("RESET statement_timeout; SELECT count(*) > 0 FROM bets").await.texts(), ["t"]);
 
         let _second = connect(&endpoint).await;

@@ -193,6 +193,7 @@ impl Config {
             emergency_delay_ms: self.emergency_delay_ms,
             export: self.parquet,
             batch_records: self.batch_records,
+            query_memory_bytes: self.sql.memory_bytes,
             windows: self.windows.clone(),
             ..NodeOptions::default()
         }

@@ -93,12 +93,16 @@ pub const SETTINGS: &[Setting] = &[
         default: "auto",
         help: "Where psql, Grafana or pandas reach the tables: HOST:PORT, off, or auto (demo only, near 127.0.0.1:5432).",
     },
-    Setting { key: "sql.timeout", default: "30s", help: "How long a statement of such a client may take." },
+    Setting {
+        key: "sql.timeout",
+        default: "30s",
+        help: "How long a statement of such a client may take, and how long `oddsmill sql` waits for a query.",
+    },
     Setting { key: "sql.max_rows", default: "1000000", help: "Rows that such a client gets for one query, at most." },
     Setting {
         key: "sql.memory",
         default: "512MiB",
-        help: "Memory of all queries of such clients; sorts and aggregates over it go to disk, joins fail.",
+        help: "Memory of all queries of such clients, and of one of `oddsmill sql`; what sorts over it goes to disk, joins fail.",
     },
     Setting { key: "sql.connections", default: "32", help: "Sessions of such clients at once." },
     Setting { key: "run.drain_timeout", default: "30s", help: "How long a stop may take to finish what is begun." },

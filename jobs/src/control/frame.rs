@@ -93,11 +93,17 @@ pub async fn receive_data(input: &mut (impl AsyncRead + Unpin)) -> Result<Option
     }
 }
 
-/// Writes bytes of any length as data frames and their end.
-pub async fn send_parts(out: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Result<()> {
+/// Writes bytes of any length as data frames.
+pub async fn send_all(out: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Result<()> {
     for part in bytes.chunks(PART_BYTES) {
         send_data(out, part).await?;
     }
+    Ok(())
+}
+
+/// The same, and their end.
+pub async fn send_parts(out: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Result<()> {
+    send_all(out, bytes).await?;
     send_end(out).await
 }
 

@@ -12,6 +12,8 @@ use arrow::ipc::writer::StreamWriter;
 use futures::StreamExt;
 use pipeline::{Error, Result};
 use schemas::row::Row;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::WriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -186,11 +188,7 @@ impl Service {
                 let limit = Duration::from_millis(timeout_ms).min(MAX_WAIT);
                 Response::Waited { appends: access::wait(&self.node, after, limit).await }
             }
-            Request::Sql { query } => {
-                let rows = access::query(&self.node, &query).await?;
-                frame::send(stream, &Response::Rows).await?;
-                return send_rows(rows, stream).await;
-            }
+            Request::Sql { query } => return send_rows(access::query(&self.node, &query), stream).await,
             Request::Question { id } => {
                 let Standing { row, now, current } = question::standing(&self.node, id).await?;
                 frame::send(stream, &Response::Question { now: now.0, current }).await?;
@@ -198,9 +196,7 @@ impl Service {
             }
             Request::Frontier => Response::Frontier { at: history::frontier(&self.node).await?.0 },
             Request::Bets(asked) => {
-                let rows = history::bets(&self.node, asked)?;
-                frame::send(stream, &Response::Rows).await?;
-                return send_rows(rows, stream).await;
+                return send_rows(std::future::ready(history::bets(&self.node, asked)), stream).await;
             }
             Request::Window { name, start } => {
                 let bytes = history::window(&self.node, &name, start)?;
@@ -210,6 +206,7 @@ impl Service {
             Request::Fill { name, start } => {
                 // The data is read in any case, so that the conversation stays in step.
                 let rows = frame::receive_parts(stream, MAX_WINDOW_BYTES).await?;
+                self.writable()?;
                 Response::Filled { new: history::fill(&self.node, &name, start, &rows).await? }
             }
             Request::Redrive(selection) => {
@@ -231,19 +228,25 @@ impl Service {
     }
 }
 
-async fn send_rows(mut rows: Rows, stream: &mut UnixStream) -> Result<()> {
+/// Answers with rows as long as the client is there. It says nothing before the last row, so whatever
+/// comes is its end.
+async fn send_rows(rows: impl Future<Output = Result<Rows>>, stream: &mut UnixStream) -> Result<()> {
+    let ((mut from, mut to), mut said) = (stream.split(), [0]);
+    tokio::select! {
+        outcome = write_rows(rows, &mut to) => outcome,
+        _ = from.read(&mut said) => Err(Error::Retry("the client is gone".into())),
+    }
+}
+
+/// Writes rows as an Arrow IPC stream.
+async fn write_rows(rows: impl Future<Output = Result<Rows>>, out: &mut WriteHalf<'_>) -> Result<()> {
+    let mut rows = rows.await?;
+    frame::send(out, &Response::Rows).await?;
     let mut writer = StreamWriter::try_new(Vec::new(), &rows.schema)?;
     while let Some(batch) = rows.batches.next().await {
         writer.write(&batch?)?;
-        send_chunks(&std::mem::take(writer.get_mut()), stream).await?;
+        frame::send_all(out, &std::mem::take(writer.get_mut())).await?;
     }
     writer.finish()?;
-    frame::send_parts(stream, writer.get_ref()).await
-}
-
-async fn send_chunks(bytes: &[u8], stream: &mut UnixStream) -> Result<()> {
-    for chunk in bytes.chunks(frame::PART_BYTES) {
-        frame::send_data(stream, chunk).await?;
-    }
-    Ok(())
+    frame::send_parts(out, writer.get_ref()).await
 }

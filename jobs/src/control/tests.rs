@@ -20,6 +20,7 @@ use super::server::{Service, converse};
 use super::*;
 use crate::node::{Node, NodeOptions};
 use crate::redrive::Selection;
+use crate::sql::tests::ENDLESS;
 
 fn node() -> Node {
     Node::open(NodeOptions::default(), Clock::manual(Arrival(1_000))).unwrap()
@@ -147,4 +148,17 @@ async fn a_server_answers_queries_until_it_stops() {
     server.stop().await;
     assert!(Client::connect(node.dir()).await.unwrap().is_none());
     assert!(!node.dir().join(SOCKET_NAME).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_ends_with_its_client() {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let (service, stop) = (service(&node(), true), watch::Sender::new(false));
+    let stopped = stop.subscribe();
+    let serving = tokio::spawn(async move { converse(theirs, &service, stopped).await });
+    frame::send(&mut ours, &Request::Hello(Hello::ours())).await.unwrap();
+    frame::receive(&mut ours).await.unwrap();
+    frame::send(&mut ours, &Request::Sql { query: ENDLESS.into() }).await.unwrap();
+    drop(ours);
+    assert!(serving.await.unwrap().is_err());
 }

@@ -4,6 +4,8 @@ use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 
 use super::catalog::Table;
+use super::memory::SETTING;
+use super::session::SPILL_BYTES;
 
 /// Columns named in an error, at most.
 const NAMED_COLUMNS: usize = 40;
@@ -53,9 +55,17 @@ pub enum SqlError {
     /// A query that cannot be planned or fails on the values it meets.
     #[error("{0}")]
     Query(String),
-    /// A query that needs more memory than it may have.
-    #[error("the query needs more memory than it may have ({0}); add WHERE or LIMIT, or aggregate to fewer groups")]
+    /// A query that needs more memory than it may have, which the text says.
+    #[error(
+        "the query needs more memory than it may have: {0}; add WHERE or LIMIT, aggregate to fewer groups, or raise {SETTING}"
+    )]
     Memory(String),
+    /// A query that needs more of the disk than it may have.
+    #[error(
+        "the query needs more than {} GiB on disk for what does not fit into {SETTING}; add WHERE or LIMIT, aggregate to fewer groups, or raise {SETTING}",
+        SPILL_BYTES >> 30
+    )]
+    Disk,
     /// The store below failed.
     #[error("{0}")]
     Store(String),
@@ -76,7 +86,10 @@ impl SqlError {
                 SqlError::Syntax(with_place(text.trim_start_matches("sql parser error: "), sql))
             }
             DataFusionError::SchemaError(cause, _) => of_schema(cause),
-            DataFusionError::ResourcesExhausted(text) => SqlError::Memory(first_line(text)),
+            DataFusionError::ResourcesExhausted(text) => match text.find(SETTING) {
+                Some(at) => SqlError::Memory(text[at..].to_owned()),
+                None => SqlError::Disk,
+            },
             DataFusionError::External(cause) => SqlError::Store(cause.to_string()),
             DataFusionError::ArrowError(cause, _) => SqlError::Query(cause.to_string()),
             DataFusionError::Plan(text) => of_plan(text),
@@ -153,8 +166,4 @@ fn one_line(text: &str) -> String {
     let text = text.trim_start_matches("Internal error: ");
     let text = text.split("This issue was likely caused by a bug").next().unwrap_or(text);
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim_end_matches(':').to_owned()
 }

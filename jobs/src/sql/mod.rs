@@ -5,7 +5,7 @@
 //! for: a query on one bet, bettor or question goes through the indexes, a scan reads a block at
 //! a time and renders only the columns that are used.
 //!
-//! Reading order: [`session`] plans; [`catalog`] names the tables; [`provider`] hands them to
+//! Reading order: [`session`] plans, within [`memory`]; [`catalog`] names the tables; [`provider`] hands them to
 //! DataFusion, with the filters of [`ask`]; [`bets`], [`people`], [`windows`], [`letters`] and
 //! [`system`] read them; [`output`] prints, [`prompt`] asks.
 
@@ -16,6 +16,7 @@ mod declared;
 mod error;
 mod letters;
 mod lists;
+mod memory;
 pub mod output;
 mod people;
 pub mod postgres;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::ScalarValue;
-use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
@@ -21,15 +21,14 @@ use pipeline::window::exact_div;
 use super::catalog::Table;
 use super::declared::{Declared, table_name};
 use super::error::SqlError;
+use super::memory::memory;
 use super::provider::Provider;
 use super::view::View;
 use crate::bets::odds;
 use crate::node::Node;
 
-/// Memory of one query's sorts, joins and aggregates; sorts and aggregates over it go to disk.
-const MEMORY_BYTES: usize = 512 << 20;
-/// Bytes that one query may have on disk meanwhile.
-const SPILL_BYTES: u64 = 8 << 30;
+/// Bytes that one query may have on disk, for sorts and aggregates that do not fit its memory.
+pub(super) const SPILL_BYTES: u64 = 8 << 30;
 /// Threads of one query: the pipeline beside it keeps working.
 const PARTITIONS: usize = 2;
 /// Rows of a batch, at most.
@@ -61,7 +60,8 @@ pub const SHOW_TABLES: &str =
 /// them as well.
 pub async fn query(node: &Node, sql: &str) -> Result<(SchemaRef, SendableRecordBatchStream), SqlError> {
     let sql = meant(sql);
-    let planned = plan(node, parse(sql, &GenericDialect)?, sql, memory(MEMORY_BYTES)).await?;
+    let memory = memory(node.options().query_memory_bytes);
+    let planned = plan(node, parse(sql, &GenericDialect)?, sql, memory).await?;
     planned.run(Vec::new()).await
 }
 
@@ -69,11 +69,6 @@ pub async fn query(node: &Node, sql: &str) -> Result<(SchemaRef, SendableRecordB
 pub(super) fn meant(sql: &str) -> &str {
     let shows_tables = sql.trim().trim_end_matches(';').to_lowercase().split_whitespace().eq(["show", "tables"]);
     if shows_tables { SHOW_TABLES } else { sql }
-}
-
-/// Memory of all queries that are given it: a sort or an aggregate over its share goes to disk.
-pub(super) fn memory(bytes: usize) -> Arc<dyn MemoryPool> {
-    Arc::new(FairSpillPool::new(bytes))
 }
 
 /// A query that is planned over one view, and not yet run.

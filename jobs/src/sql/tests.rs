@@ -29,6 +29,10 @@ const BETS: [(u8, u8, u16, u8, &str, &str, i64); 6] = [
     (6, 1, 0, 0xbb, "0.000001", "2.5", 5 * MINUTE + 1_000),
 ];
 
+/// Counts rows that do not end.
+pub(crate) const ENDLESS: &str =
+    "WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i FROM n) SELECT count(*) AS n FROM n";
+
 /// A node that has applied a question's first minutes; its first window is closed, its second open.
 pub(crate) async fn node() -> Node {
     let clock = Clock::manual(Arrival(START));

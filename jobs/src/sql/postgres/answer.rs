@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::sql::parser::Statement;
+use datafusion::sql::sqlparser::ast::Statement as Sql;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -14,10 +16,14 @@ use futures::stream::BoxStream;
 use super::super::error::SqlError;
 use super::super::session::{self, Planned};
 use super::catalog::{self, Session};
+use super::names::{Names, number};
 use super::params::Param;
 use super::refusal::Refusal;
 use super::server::Service;
 use super::types::{Column, Kind, Scalar, columns};
+
+/// How DataFusion begins to refuse `SELECT 1, 1`.
+const EQUAL_NAMES: &str = "Projections require unique expression names";
 
 /// Rows as they come.
 pub struct Answer {
@@ -42,9 +48,11 @@ pub async fn shape(service: &Service, session: &Session, text: &str, given: &[u3
         let batch = catalog::answer(text, session, &[])?;
         (vec![None; catalog::parameters(text)], columns(&batch.schema()))
     } else {
-        let planned = plan(service, text).await?;
+        let (planned, names) = plan(service, text).await?;
         let types = planned.parameters().map_err(|error| Refusal::of(&error, text))?;
-        (types, columns(&planned.schema()))
+        let mut columns = columns(&planned.schema());
+        names.give(&mut columns);
+        (types, columns)
     };
     let oid = |place: usize, data_type: &Option<DataType>| {
         let given = given.get(place).copied().filter(|oid| *oid != 0);
@@ -61,7 +69,7 @@ pub async fn open(service: &Service, session: &Session, text: &str, params: &[Pa
         let values = (1..).zip(params).map(|(place, param)| param.text(place)).collect::<Result<Vec<_>, _>>()?;
         return Ok(Answer::of(catalog::answer(text, session, &values)?));
     }
-    let planned = plan(service, text).await?;
+    let (planned, names) = plan(service, text).await?;
     let explain = |error: SqlError| Refusal::of(&error, "");
     let types = planned.parameters().map_err(explain)?;
     if types.len() > params.len() {
@@ -73,14 +81,33 @@ pub async fn open(service: &Service, session: &Session, text: &str, params: &[Pa
         values.map(|((place, param), wanted)| param.scalar(place, wanted.as_ref())).collect::<Result<_, _>>()?;
     let (schema, batches) = planned.run(values).await.map_err(explain)?;
     let batches = batches.map(move |batch| batch.map_err(|error| Refusal::of(&error.into(), ""))).boxed();
-    Ok(Answer { columns: columns(&schema).into(), batches })
+    let mut columns = columns(&schema);
+    names.give(&mut columns);
+    Ok(Answer { columns: columns.into(), batches })
 }
 
-async fn plan(service: &Service, text: &str) -> Result<Planned, Refusal> {
+async fn plan(service: &Service, text: &str) -> Result<(Planned, Names), Refusal> {
     let explain = |error: SqlError| Refusal::of(&error, text);
     let meant = session::meant(text);
     let statement = session::parse(meant, &PostgreSqlDialect {}).map_err(explain)?;
-    session::plan(&service.node, statement, meant, service.memory.clone()).await.map_err(explain)
+    let plan = |statement| session::plan(&service.node, statement, meant, service.memory.clone());
+    let query = match &statement {
+        Statement::Statement(sql) => match &**sql {
+            Sql::Query(query) => Some(query.clone()),
+            _ => None,
+        },
+        _ => None,
+    };
+    let Some(mut query) = query else { return Ok((plan(statement).await.map_err(explain)?, Names::default())) };
+    let names = Names::of(&query);
+    let planned = match plan(statement).await {
+        Err(SqlError::Query(cause)) if cause.starts_with(EQUAL_NAMES) => {
+            number(&mut query.body);
+            plan(Statement::Statement(Box::new(Sql::Query(query)))).await
+        }
+        outcome => outcome,
+    };
+    Ok((planned.map_err(explain)?, names))
 }
 
 impl Answer {

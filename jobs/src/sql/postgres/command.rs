@@ -1,6 +1,8 @@
 //! What a statement asks for: rows, or something about the session, or what is refused.
 
-use super::lex::{Kind, Token, tokens};
+use datafusion::sql::sqlparser::tokenizer::Token;
+
+use super::lex::{Word, words};
 use super::refusal::{NOT_SUPPORTED, Refusal, SYNTAX};
 
 /// A statement by what is to be done for it.
@@ -71,11 +73,12 @@ impl Command {
     /// # Errors
     /// What this surface does not do.
     pub fn read(text: &str) -> Result<Option<Command>, Refusal> {
-        let words: Vec<Token> = tokens(text).take_while(|token| token.raw != ";").take(16).collect();
+        let words: Vec<Word> = words(text).into_iter().take_while(|word| word.token != Token::SemiColon).collect();
         let Some(first) = words.first() else { return Ok(None) };
-        let verb = first.raw.to_uppercase();
+        let verb = first.value().to_uppercase();
         let rest = &words[1..];
         Ok(Some(match verb.as_str() {
+            "BEGIN" | "START" if writes(rest) => return Err(Refusal::read_only("READ WRITE")),
             "BEGIN" | "START" => Command::Begin,
             "COMMIT" | "END" => Command::Commit,
             "ROLLBACK" | "ABORT" if rest.iter().any(|word| word.is("TO")) => Command::RollbackTo,
@@ -95,12 +98,11 @@ impl Command {
             "SHOW" => Command::Show(joined(rest)),
             "DEALLOCATE" => Command::Deallocate(name_or_all(rest)),
             "CLOSE" => Command::CloseCursor(name_or_all(rest)),
-            "DECLARE" => declare(text, rest)?,
+            "DECLARE" => declare(rest)?,
             "FETCH" => fetch(rest)?,
-            "LISTEN" | "PREPARE" | "EXECUTE" | "MOVE" => {
-                let message = format!("{verb} is not supported here; prepare statements through the driver");
-                return Err(Refusal::new(NOT_SUPPORTED, message));
-            }
+            "LISTEN" => return Err(unsupported(&verb, "nothing is notified")),
+            "MOVE" => return Err(unsupported(&verb, "cursors only go forward, with FETCH")),
+            "PREPARE" | "EXECUTE" => return Err(unsupported(&verb, "prepare statements through the driver")),
             verb if WRITES.contains(&verb) => return Err(Refusal::read_only(verb)),
             _ => Command::Rows,
         }))
@@ -131,23 +133,31 @@ impl Command {
     }
 }
 
-fn joined(words: &[Token]) -> String {
-    words.iter().map(Token::value).collect::<Vec<_>>().join(" ")
+fn unsupported(what: &str, why: &str) -> Refusal {
+    Refusal::new(NOT_SUPPORTED, format!("{what} is not supported here; {why}"))
 }
 
-fn name_or_all(words: &[Token]) -> Option<String> {
+/// Whether a transaction is to be one that writes.
+fn writes(words: &[Word]) -> bool {
+    words.windows(2).any(|pair| pair[0].is("READ") && pair[1].is("WRITE"))
+}
+
+fn joined(words: &[Word]) -> String {
+    words.iter().map(Word::value).collect::<Vec<_>>().join(" ")
+}
+
+fn name_or_all(words: &[Word]) -> Option<String> {
     let named = words.iter().find(|word| !word.is("PREPARE"));
-    named.filter(|word| !word.is("ALL")).map(Token::value)
+    named.filter(|word| !word.is("ALL")).map(Word::value)
 }
 
 /// `SET [SESSION | LOCAL] name { TO | = } value`, and the forms that have no such sign.
-fn set(text: &str, words: &[Token]) -> Result<Command, Refusal> {
+fn set(text: &str, words: &[Word]) -> Result<Command, Refusal> {
     let scoped = words.first().is_some_and(|word| word.is("SESSION") || word.is("LOCAL"));
     let words = if scoped && words.len() > 2 { &words[1..] } else { words };
     let set = |name: &str, value: &str| Command::Set(name.to_owned(), Some(value.to_owned()));
     if words.iter().any(|word| word.is("TRANSACTION") || word.is("CHARACTERISTICS")) {
-        let writes = words.windows(2).any(|pair| pair[0].is("READ") && pair[1].is("WRITE"));
-        return Ok(set("transaction_read_only", if writes { "off" } else { "on" }));
+        return Ok(set("transaction_read_only", if writes(words) { "off" } else { "on" }));
     }
     if words.first().is_some_and(|word| word.is("ROLE") || word.is("AUTHORIZATION")) {
         return Ok(Command::Nothing("SET"));
@@ -163,11 +173,11 @@ fn set(text: &str, words: &[Token]) -> Result<Command, Refusal> {
     {
         return Ok(set("client_encoding", &value.value()));
     }
-    let sign = words.iter().position(|word| word.raw == "=" || word.is("TO"));
+    let sign = words.iter().position(|word| word.token == Token::Eq || word.is("TO"));
     let Some((sign, value)) = sign.and_then(|at| Some((at, words.get(at + 1)?))) else {
         return Err(Refusal::new(SYNTAX, "SET needs a name and a value: SET name = value"));
     };
-    let name: String = words[..sign].iter().map(Token::value).collect();
+    let name: String = words[..sign].iter().map(Word::value).collect();
     if value.is("DEFAULT") {
         return Ok(Command::Set(name, None));
     }
@@ -176,26 +186,25 @@ fn set(text: &str, words: &[Token]) -> Result<Command, Refusal> {
     Ok(Command::Set(name, Some(value)))
 }
 
-fn declare(text: &str, words: &[Token]) -> Result<Command, Refusal> {
-    let query = tokens(text).find(|word| word.is("FOR")).map(|word| word.start + word.raw.len());
+fn declare(words: &[Word]) -> Result<Command, Refusal> {
+    let query = words.iter().find(|word| word.is("FOR")).map(|word| word.start + "FOR".len());
     match (words.first(), query) {
         (Some(name), Some(query)) => Ok(Command::Declare(name.value(), query)),
         _ => Err(Refusal::new(SYNTAX, "DECLARE needs a name and a query: DECLARE name CURSOR FOR SELECT …")),
     }
 }
 
-fn fetch(words: &[Token]) -> Result<Command, Refusal> {
+fn fetch(words: &[Word]) -> Result<Command, Refusal> {
     let Some((name, before)) = words.split_last() else {
         return Err(Refusal::new(SYNTAX, "FETCH needs a cursor: FETCH 100 FROM name"));
     };
     let mut rows = 1;
     for word in before.iter().filter(|word| !["FORWARD", "FROM", "IN", "NEXT"].iter().any(|w| word.is(w))) {
-        rows = match word.raw.parse() {
-            Ok(count) if word.kind == Kind::Word && count > 0 => count,
+        rows = match word.value().parse() {
+            Ok(count) if count > 0 => count,
             _ if word.is("ALL") => 0,
             _ => {
-                let message = format!("FETCH {} is not supported; cursors only go forward", word.raw);
-                return Err(Refusal::new(NOT_SUPPORTED, message));
+                return Err(unsupported(&format!("FETCH {}", word.token), "cursors only go forward"));
             }
         };
     }
@@ -250,5 +259,6 @@ mod tests {
         }
         assert_eq!(Command::read("FETCH BACKWARD 1 FROM c").unwrap_err().code, NOT_SUPPORTED);
         assert_eq!(Command::read("SET x").unwrap_err().code, SYNTAX);
+        assert_eq!(Command::read("BEGIN ISOLATION LEVEL SERIALIZABLE, READ WRITE").unwrap_err().code, READ_ONLY);
     }
 }

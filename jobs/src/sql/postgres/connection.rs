@@ -180,7 +180,7 @@ impl Connection {
             return Ok(());
         }
         let (extended, flushes) = (message.is_extended(), matches!(message, Message::Query(_) | Message::Flush));
-        match self.within_time(message).await {
+        match self.answer(message).await {
             Ok(()) => {}
             Err(Trouble::Refused(refusal)) if !refusal.fatal => {
                 if self.ready == Ready::Transaction {
@@ -215,20 +215,31 @@ impl Connection {
         self.session.settings.timeout(limit)
     }
 
-    async fn within_time(&mut self, message: Message) -> Done {
+    /// What ends the work on a statement before it is done.
+    fn interruption(&self) -> impl Future<Output = Refusal> + use<> {
         let (cancelled, mut stop, limit) = (self.ticket.cancelled.clone(), self.stop.clone(), self.limit());
-        let refusal = tokio::select! {
-            outcome = self.answer(message) => return outcome,
-            () = cancelled.notified() => Refusal::new(CANCELLED, "the statement was cancelled on request"),
-            () = sleep(limit) => out_of_time(limit),
-            _ = stop.wait_for(|stop| *stop) => stopping(),
-        };
-        Err(refusal.into())
+        async move {
+            tokio::select! {
+                () = cancelled.notified() => Refusal::new(CANCELLED, "the statement was cancelled on request"),
+                () = sleep(limit) => out_of_time(limit),
+                _ = stop.wait_for(|stop| *stop) => stopping(),
+            }
+        }
     }
 
     async fn answer(&mut self, message: Message) -> Done {
+        if let Message::Query(text) = message {
+            return self.query(&text).await;
+        }
+        let interruption = self.interruption();
+        tokio::select! {
+            outcome = self.extended(message) => outcome,
+            refusal = interruption => Err(refusal.into()),
+        }
+    }
+
+    async fn extended(&mut self, message: Message) -> Done {
         match message {
-            Message::Query(text) => self.query(&text).await,
             Message::Parse(parse) => self.parse(parse).await,
             Message::Bind(bind) => self.bind(bind),
             Message::Describe(target) => self.describe(&target),
@@ -241,7 +252,7 @@ impl Connection {
                 self.wire.bare(b'3');
                 Ok(())
             }
-            Message::Flush | Message::Sync | Message::Terminate | Message::Copy => Ok(()),
+            Message::Query(_) | Message::Flush | Message::Sync | Message::Terminate | Message::Copy => Ok(()),
         }
     }
 
@@ -255,7 +266,12 @@ impl Connection {
             return Err(Refusal::new(LIMIT, problem).into());
         }
         for (at, statement) in statements {
-            let outcome = self.simple(statement).await;
+            // Each has its time, which the one before may have set.
+            let interruption = self.interruption();
+            let outcome = tokio::select! {
+                outcome = self.simple(statement) => outcome,
+                refusal = interruption => Err(refusal.into()),
+            };
             if let Err(Trouble::Refused(mut refusal)) = outcome {
                 let before = text[..at].chars().count();
                 refusal.position = refusal.position.map(|position| before + position);

@@ -5,9 +5,7 @@
 //! → ended by either side. A statement has a time, a number of rows and a share of one memory; what
 //! would change something is refused by name.
 //!
-//! The protocol is written down here rather than taken from a library: it is small and does not
-//! change, and `pgwire`, the healthiest of its libraries, holds a whole answer in memory where a
-//! client asks for all of its rows at once, and takes messages of a gigabyte.
+//! The protocol is written down here rather than taken from a library; ARCHITECTURE.md says why.
 //!
 //! Reading order: [`server`] takes connections; [`startup`] and [`connection`] converse, through
 //! [`wire`] and [`message`]; [`command`] tells statements apart, by [`lex`]; [`perform`] and
@@ -24,6 +22,7 @@ mod encode;
 mod extended;
 mod lex;
 mod message;
+mod names;
 mod numeric;
 mod params;
 mod perform;

@@ -65,7 +65,7 @@ impl Refusal {
             SqlError::NoTable { .. } => NO_TABLE,
             SqlError::NoColumn { .. } => NO_COLUMN,
             SqlError::Query(cause) => code_of(cause),
-            SqlError::Memory(_) => OUT_OF_MEMORY,
+            SqlError::Memory(_) | SqlError::Disk => OUT_OF_MEMORY,
             SqlError::Store(_) => SYSTEM,
         };
         Refusal::new(code, message)

@@ -19,7 +19,7 @@ use super::cancel::Cancels;
 use super::connection::converse;
 use super::{Listen, SqlOptions};
 use crate::node::Node;
-use crate::sql::session::memory;
+use crate::sql::memory::memory;
 
 /// Statements worked on at once: queries take two threads each, and the pipeline needs some too.
 const RUNNING: usize = 4;

@@ -2,8 +2,9 @@
 
 use datafusion::sql::sqlparser::ast::{Expr, Function, FunctionArgumentClause, FunctionArguments, OrderByExpr};
 
+use super::super::names::last;
 use super::super::refusal::Refusal;
-use super::expr::{Outcome, Scope, arguments, last};
+use super::expr::{Outcome, Scope, arguments};
 use super::rows::Row;
 use super::select::{Interpreter, sorted};
 use super::value::Value;

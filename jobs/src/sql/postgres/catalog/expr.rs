@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 
 use datafusion::sql::sqlparser::ast::{
-    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName,
-    Query, Subscript, Value as Literal, ValueWithSpan,
+    AccessExpr, BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Query,
+    Subscript, Value as Literal, ValueWithSpan,
 };
 
+use super::super::names::{folded, last};
 use super::super::refusal::{NO_COLUMN, NOT_SUPPORTED, Refusal};
 use super::aggregate::AGGREGATES;
 use super::operators::{among, liked, operate, unary};
@@ -238,16 +239,6 @@ pub fn argument(arg: &FunctionArg) -> Option<&Expr> {
         | FunctionArg::ExprNamed { arg: FunctionArgExpr::Expr(expr), .. } => Some(expr),
         _ => None,
     }
-}
-
-/// The last part of a name, as it is looked up.
-pub fn last(name: &ObjectName) -> String {
-    name.0.last().and_then(|part| part.as_ident()).map(folded).unwrap_or_default()
-}
-
-/// A name as it is looked up: in lower case unless it is quoted.
-pub fn folded(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
 /// A pattern whose escapes are backslashes.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use datafusion::sql::sqlparser::ast::{Expr, JoinConstraint, JoinOperator, TableAlias, TableFactor, TableWithJoins};
 
+use super::super::names::{folded, last};
 use super::super::refusal::{NO_TABLE, NOT_SUPPORTED, Refusal};
-use super::expr::{Scope, argument, folded, last};
+use super::expr::{Scope, argument};
 use super::rows::{Row, Table, Type, column};
 use super::select::{Found, Interpreter};
 use super::value::Value;

@@ -33,10 +33,11 @@ use arrow::array::RecordBatch;
 use datafusion::sql::sqlparser::ast::{SetExpr, Statement};
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
+use datafusion::sql::sqlparser::tokenizer::Token;
 
 use super::super::error::SqlError;
 use super::super::session::check_size;
-use super::lex::{Kind, tokens};
+use super::lex::{Word, words};
 use super::refusal::{NOT_SUPPORTED, Refusal, SYNTAX};
 use super::settings::Settings;
 use select::Interpreter;
@@ -80,15 +81,15 @@ const ABOUT_SESSION: [&str; 14] = [
 /// Whether a query is about the database itself, and not about what is in the tables.
 pub fn concerns(text: &str) -> bool {
     let (mut about_session, mut from) = (false, false);
-    for token in tokens(text) {
-        if !matches!(token.kind, Kind::Word | Kind::Quoted) {
+    for word in words(text) {
+        if !matches!(word.token, Token::Word(_)) {
             continue;
         }
-        let name = token.value();
+        let name = word.value();
         if name.starts_with("pg_") || SCHEMAS.contains(&name.as_str()) {
             return true;
         }
-        from |= token.is("FROM");
+        from |= word.is("FROM");
         about_session |= ABOUT_SESSION.contains(&name.as_str());
     }
     about_session && !from
@@ -96,8 +97,11 @@ pub fn concerns(text: &str) -> bool {
 
 /// How many parameters a query has.
 pub fn parameters(text: &str) -> usize {
-    let places = tokens(text).filter_map(|token| token.raw.strip_prefix('$')?.parse::<u16>().ok());
-    places.max().unwrap_or(0).into()
+    let place = |word: Word| match word.token {
+        Token::Placeholder(name) => name.strip_prefix('$')?.parse::<u16>().ok(),
+        _ => None,
+    };
+    words(text).into_iter().filter_map(place).max().unwrap_or(0).into()
 }
 
 /// The rows of a query about the database itself. A parameter that is not given is NULL.

@@ -10,10 +10,11 @@ use datafusion::sql::sqlparser::ast::{
     SetOperator, SetQuantifier,
 };
 
+use super::super::names::folded;
 use super::super::refusal::{LIMIT, NOT_SUPPORTED, Refusal};
 use super::Session;
 use super::aggregate::aggregates;
-use super::expr::{Scope, folded};
+use super::expr::Scope;
 use super::from::aliased;
 use super::infer::kind;
 use super::rows::{Row, Table, column};

@@ -4,8 +4,8 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Ident, Select, SelectItem, SelectItemQualifiedWildcardKind, Value as Literal,
 };
 
+use super::super::names::{folded, last, name_of};
 use super::super::refusal::{NOT_SUPPORTED, Refusal};
-use super::expr::{folded, last};
 use super::rows::{Column, Table};
 
 /// What a SELECT shows: names and expressions, with `*` spelt out.
@@ -34,25 +34,6 @@ pub fn items(select: &Select, source: &Table) -> Result<Vec<(String, Expr)>, Ref
         }
     }
     Ok(items)
-}
-
-/// What a column without an alias is called.
-fn name_of(expr: &Expr) -> String {
-    match expr {
-        Expr::Identifier(name) => folded(name),
-        Expr::CompoundIdentifier(path) => path.last().map(folded).unwrap_or_default(),
-        Expr::Function(function) => last(&function.name),
-        Expr::Nested(inner) | Expr::Collate { expr: inner, .. } => name_of(inner),
-        Expr::Cast { expr, data_type, .. } => match name_of(expr) {
-            unnamed if unnamed == "?column?" => data_type.to_string().to_lowercase(),
-            name => name,
-        },
-        Expr::Case { .. } => "case".to_owned(),
-        Expr::Array(_) => "array".to_owned(),
-        Expr::Exists { .. } => "exists".to_owned(),
-        Expr::Value(value) if matches!(value.value, Literal::Boolean(_)) => "bool".to_owned(),
-        _ => "?column?".to_owned(),
-    }
 }
 
 /// The place of the shown column that an order names, by number or by name.

@@ -17,6 +17,6 @@ def arguments(about):
     return parser.parse_args()
 
 
-def report(version, settings):
+def report(version, settings, **measured):
     """Prints the line by which the driver learns what it measured."""
-    print(json.dumps({"version": version, "settings": settings}), flush=True)
+    print(json.dumps({"version": version, "settings": settings, **measured}), flush=True)

@@ -6,7 +6,8 @@ use std::process::Command;
 use serde::{Deserialize, Serialize};
 
 use super::file::Dataset;
-use super::{ours, single_pass, venv};
+use super::stages::Seconds;
+use super::{limits, ours, single_pass, venv};
 
 /// The verb by which this program runs one of its own contestants.
 pub const VERB: &str = "windows-contestant";
@@ -16,6 +17,7 @@ pub const VERB: &str = "windows-contestant";
 pub struct Contestant {
     pub name: &'static str,
     pub kind: &'static str,
+    pub from: From,
     program: Program,
     /// Reads one partition a core, not the whole file.
     partitioned: bool,
@@ -23,6 +25,15 @@ pub struct Contestant {
     pub parallel: bool,
     /// The most bets it is given unless asked for: more would take it hours, or all memory.
     pub at_most: u64,
+}
+
+/// What a contestant starts from; where its rows end is of the same kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// JSON in a file.
+    Bytes,
+    /// Typed bets in memory. Only the pass over them counts.
+    Memory,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +50,8 @@ pub struct Report {
     pub settings: String,
     /// Where only a part of the process' time counts: that part.
     pub pass_s: Option<f64>,
+    /// Where the time went, over all threads.
+    pub stages: Option<Seconds>,
 }
 
 impl Report {
@@ -48,25 +61,31 @@ impl Report {
     }
 }
 
-const fn own(name: &'static str, kind: &'static str, parallel: bool) -> Contestant {
-    Contestant { name, kind, program: Program::Own, partitioned: parallel, parallel, at_most: u64::MAX }
+const fn own(name: &'static str, kind: &'static str, from: From, parallel: bool) -> Contestant {
+    Contestant { name, kind, from, program: Program::Own, partitioned: parallel, parallel, at_most: u64::MAX }
 }
 
 const fn python(name: &'static str, kind: &'static str, venv: venv::Venv, partitioned: bool) -> Contestant {
-    Contestant { name, kind, program: Program::Python(venv), partitioned, parallel: true, at_most: u64::MAX }
+    let program = Program::Python(venv);
+    Contestant { name, kind, from: From::Bytes, program, partitioned, parallel: true, at_most: u64::MAX }
 }
 
 /// In the order of the table.
-pub const ALL: [Contestant; 8] = [
-    own("oddsmill", "ours", true),
+pub const ALL: [Contestant; 10] = [
+    own("oddsmill", "ours", From::Bytes, true),
     python("flink", "streaming", venv::FLINK, true),
     Contestant { at_most: 2_000_000, ..python("pathway", "streaming", venv::PATHWAY, false) },
     Contestant { at_most: 1_000_000, ..python("bytewax", "streaming", venv::BYTEWAX, true) },
     python("duckdb", "batch", venv::BATCH, false),
     python("polars", "batch", venv::BATCH, false),
-    own("rust-bytes", "limit", false),
-    own("rust-structs", "limit", false),
+    own("rust-bytes", "limit", From::Bytes, false),
+    own("oddsmill-arrow", "ours", From::Memory, true),
+    Contestant { from: From::Memory, ..python("datafusion", "batch", venv::DATAFUSION, true) },
+    own("rust-structs", "limit", From::Memory, false),
 ];
+
+/// Measures the limit of each stage, beside the table.
+pub const LIMITS: Contestant = own("limits", "limit", From::Bytes, false);
 
 impl Contestant {
     /// Makes what it needs to start.
@@ -114,13 +133,13 @@ fn script(name: &str) -> PathBuf {
 
 /// Runs one of our own in this process and prints its report: `NAME --cores N --output DIR INPUT…`.
 pub fn run_own(arguments: &[String]) {
-    let [name, _, cores, _, out, inputs @ ..] = arguments else {
-        panic!("{VERB} NAME --cores N --output DIR INPUT…")
-    };
+    let [name, _, _, _, out, inputs @ ..] = arguments else { panic!("{VERB} NAME --cores N --output DIR INPUT…") };
     let inputs: Vec<PathBuf> = inputs.iter().map(PathBuf::from).collect();
     let out = Path::new(out);
     let report = match name.as_str() {
-        "oddsmill" => ours::ours(&inputs, cores.parse().unwrap(), out),
+        "oddsmill" => ours::from_json(&inputs, out),
+        "oddsmill-arrow" => ours::from_batches(&inputs, out),
+        "limits" => limits::measure(&inputs[0], out),
         "rust-bytes" => single_pass::from_bytes(&inputs[0], out),
         "rust-structs" => single_pass::from_structs(&inputs[0], out),
         _ => panic!("{name} is none of ours"),

@@ -2,18 +2,20 @@
 //!
 //! The whole file is what batch systems split among their threads. Streaming systems take one
 //! partition a core, as they would from a log: there the same lines stand in two files by their
-//! question, each in the order of arrival.
+//! question, each in the order of arrival. Beside each file stand the same bets as Arrow batches.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use schemas::bet::Bet;
 use schemas::codec::Event;
 
+use super::batches;
 use super::bets::Bets;
 
 /// The layout's version: files of another are made anew.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const BUFFER: usize = 1 << 20;
 
 /// Where the bets of a count and a seed are.
@@ -50,25 +52,48 @@ impl Dataset {
     pub fn warm(&self, cores: usize) {
         let mut buffer = vec![0; BUFFER];
         for path in self.partitions(cores).iter().chain([&self.whole]) {
-            let mut file = File::open(path).unwrap();
-            while file.read(&mut buffer).unwrap() > 0 {}
+            for path in [path, &path.with_extension("arrow")] {
+                let mut file = File::open(path).unwrap();
+                while file.read(&mut buffer).unwrap() > 0 {}
+            }
         }
     }
 
     fn generate(&self, seed: u64) {
         let unfinished = self.whole.with_extension("tmp");
-        let create = |path: &Path| BufWriter::with_capacity(BUFFER, File::create(path).unwrap());
-        let mut whole = create(&unfinished);
-        let mut parts = [create(&self.parts[0]), create(&self.parts[1])];
+        let mut whole = Outputs::create(&unfinished, &self.whole);
+        let mut parts = self.parts.each_ref().map(|path| Outputs::create(path, path));
         for bet in Bets::new(self.count, seed) {
             let mut line = bet.to_json();
             line.push(b'\n');
-            whole.write_all(&line).unwrap();
-            parts[usize::from(bet.question_uuid.as_bytes()[0] & 1)].write_all(&line).unwrap();
+            whole.add(&line, &bet);
+            parts[usize::from(bet.question_uuid.as_bytes()[0] & 1)].add(&line, &bet);
         }
-        for file in parts.into_iter().chain([whole]) {
-            file.into_inner().unwrap().sync_all().unwrap();
-        }
+        parts.into_iter().chain([whole]).for_each(Outputs::finish);
         fs::rename(unfinished, &self.whole).unwrap();
+    }
+}
+
+/// The lines and the batches of the same bets.
+struct Outputs {
+    lines: BufWriter<File>,
+    batches: batches::Writer,
+}
+
+impl Outputs {
+    /// Lines into a file, batches beside a file's final name.
+    fn create(lines: &Path, name: &Path) -> Outputs {
+        let lines = BufWriter::with_capacity(BUFFER, File::create(lines).unwrap());
+        Outputs { lines, batches: batches::Writer::create(&name.with_extension("arrow")) }
+    }
+
+    fn add(&mut self, line: &[u8], bet: &Bet) {
+        self.lines.write_all(line).unwrap();
+        self.batches.add(bet);
+    }
+
+    fn finish(self) {
+        self.lines.into_inner().unwrap().sync_all().unwrap();
+        self.batches.finish();
     }
 }

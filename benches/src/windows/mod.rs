@@ -1,4 +1,5 @@
-//! Five-minute windows over the same bets by ours, by peers, and by a bare loop: from bytes to rows.
+//! Five-minute windows over the same bets by ours, by peers, and by a bare loop: from bytes to rows,
+//! and from batches in memory to rows in memory.
 //!
 //! The life of a run: [`file`] makes the bets, [`check`] the right answer; every contestant of
 //! [`contestant`] is started in turn as a process on the cores it may use and seen by [`measure`];
@@ -6,11 +7,13 @@
 //! late: contestants that watch the time wait for the ten minutes that no bet exceeds. Rows are written
 //! as CSV or Parquet, whichever a contestant is faster at.
 
+mod batches;
 mod bets;
 mod check;
 mod contestant;
 mod file;
 mod fold;
+mod limits;
 mod lines;
 mod measure;
 mod ours;
@@ -18,6 +21,7 @@ mod random;
 mod row;
 mod scan;
 mod single_pass;
+mod stages;
 mod table;
 mod venv;
 
@@ -28,7 +32,7 @@ use std::time::Duration;
 
 use check::Answer;
 use clap::Parser;
-use contestant::{ALL, Contestant};
+use contestant::{ALL, Contestant, LIMITS};
 pub use contestant::{VERB as CONTESTANT_VERB, run_own};
 use file::Dataset;
 use measure::Run;
@@ -40,7 +44,8 @@ Examples:
   cargo run --release -- windows --count 2_000_000 --runs 1 --peers duckdb,polars
   cargo run --release -- windows --cores 1 --peers oddsmill,flink,bytewax=1_000_000
 
-Contestants: oddsmill, flink, pathway, bytewax, duckdb, polars, rust-bytes, rust-structs.
+Contestants: oddsmill, flink, pathway, bytewax, duckdb, polars and rust-bytes, from JSON in a file to rows in a file;
+oddsmill-arrow, datafusion and rust-structs, from typed bets in memory to rows in memory.
 NAME=COUNT gives one its own number of bets over the same day; its rate and its ratio are then per bet.
 Unless told so, pathway gets 2,000,000 at most and bytewax 1,000,000. Peers are installed with pip into the target folder on first use; Flink
 needs Java 17. Files and environments are kept there.
@@ -119,6 +124,7 @@ pub fn run(arguments: &[String]) {
     }
     println!("\nmedians of {} runs, seed {}", options.runs, options.seed);
     table::print(&entries);
+    table::print_stages(&entries, &bench.limits());
     assert!(entries.iter().all(|entry| entry.failed.is_none()), "not all contestants gave the answer");
 }
 
@@ -126,7 +132,7 @@ fn line(entry: &Entry, run: &Run) -> String {
     let Run { start_s, seconds, cpu_s, peak_mib, stolen_s, .. } = run;
     let Entry { contestant, cores, bets, .. } = entry;
     format!(
-        "{:<13} {cores} cores, {bets} bets: start {start_s:.2} s, then {seconds:.2} s, {cpu_s:.1} s of CPU, {peak_mib} MiB, {stolen_s:.1} s stolen",
+        "{:<14} {cores} cores, {bets} bets: start {start_s:.2} s, then {seconds:.2} s, {cpu_s:.1} s of CPU, {peak_mib} MiB, {stolen_s:.1} s stolen",
         contestant.name
     )
 }
@@ -174,8 +180,22 @@ impl<'a> Bench<'a> {
         entries
     }
 
+    /// The limits of our stages, over the bets that most are given.
+    fn limits(&self) -> Entry {
+        let bets = self.options.peers.iter().map(|choice| choice.bets(self.options)).max().unwrap();
+        let mut limits = Entry { contestant: LIMITS, cores: 1, bets, runs: Vec::new(), failed: None };
+        for _ in 0..self.options.runs {
+            limits.runs.push(self.run(&limits, |_, _| Ok(())).unwrap());
+        }
+        limits
+    }
+
     /// One run, and whether its rows are right.
     fn measure(&self, entry: &Entry) -> Result<Run, String> {
+        self.run(entry, Answer::check)
+    }
+
+    fn run(&self, entry: &Entry, check: impl FnOnce(&Answer, &Path) -> Result<(), String>) -> Result<Run, String> {
         let (dataset, answer) = &self.data[&entry.bets];
         let folder = tempfile::tempdir_in(self.target.join("bench-data")).unwrap();
         let out = folder.path().join("rows");
@@ -184,7 +204,7 @@ impl<'a> Bench<'a> {
         let command = entry.contestant.command(&self.target, dataset, entry.cores, &out);
         let inputs = dataset.whole.with_extension("");
         let run = measure::run(command, &inputs, &log, Duration::from_secs(self.options.limit))?;
-        answer.check(&out)?;
+        check(answer, &out)?;
         Ok(run)
     }
 }

@@ -16,6 +16,8 @@ pub struct Venv {
 pub const FLINK: Venv = Venv { name: "flink", requirements: include_str!("../../peers/requirements-flink.txt") };
 pub const PATHWAY: Venv = Venv { name: "pathway", requirements: include_str!("../../peers/requirements-pathway.txt") };
 pub const BYTEWAX: Venv = Venv { name: "bytewax", requirements: include_str!("../../peers/requirements-bytewax.txt") };
+pub const DATAFUSION: Venv =
+    Venv { name: "datafusion", requirements: include_str!("../../peers/requirements-datafusion.txt") };
 /// DuckDB and Polars.
 pub const BATCH: Venv = Venv { name: "batch", requirements: include_str!("../../peers/requirements-batch.txt") };
 

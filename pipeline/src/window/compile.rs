@@ -25,7 +25,7 @@ use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use futures::FutureExt;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::aggregate::Aggregate;
+use super::aggregate::{Aggregate, Grouping};
 use super::plan::{Step, WindowPlan};
 use super::shape::Shape;
 use super::{WINDOW_START, WindowError, WindowSpec, exact_div, first_last, state};
@@ -156,7 +156,7 @@ fn lower(spec: &WindowSpec, input: &SchemaRef, shape: &Shape<'_>) -> Result<Wind
         steps: lower_steps(&shape.below).map_err(sql_error(spec))?,
         groups: physical(&shape.aggregate.group_expr, over)?,
         fingerprint: fingerprint(spec, &state_schema),
-        key_schema,
+        grouping: Grouping::new(key_schema),
         aggregates,
         state_schema,
         aggregated_schema: Arc::clone(aggregated.inner()),

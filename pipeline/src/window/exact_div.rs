@@ -127,23 +127,38 @@ fn divide_half_even(numerator: i128, denominator: i128, shift: i32) -> Quotient 
     if denominator == 0 {
         return Quotient::Undefined;
     }
-    let power = 10_i128.pow(shift.unsigned_abs());
+    const POWERS: [i128; 19] = {
+        let mut powers = [1; 19];
+        let mut at = 1;
+        while at < 19 {
+            powers[at] = powers[at - 1] * 10;
+            at += 1;
+        }
+        powers
+    };
+    const LIMIT: u128 = 10_u128.pow(PRECISION as u32);
+    let power = POWERS[shift.unsigned_abs() as usize];
     let quotient = narrow(numerator, denominator, shift, power).or_else(|| wide(numerator, denominator, shift, power));
     match quotient {
-        Some(value) if value.unsigned_abs() < 10_u128.pow(u32::from(PRECISION)) => Quotient::Exact(value),
+        Some(value) if value.unsigned_abs() < LIMIT => Quotient::Exact(value),
         _ => Quotient::Overflow,
     }
 }
 
 /// The division in 128 bits; none where an intermediate does not fit.
 fn narrow(numerator: i128, denominator: i128, shift: i32, power: i128) -> Option<i128> {
-    let (n, d) = if shift >= 0 {
+    let (n, d) = if shift == 0 {
+        (numerator, denominator)
+    } else if shift > 0 {
         (numerator.checked_mul(power)?, denominator)
     } else {
         (numerator, denominator.checked_mul(power)?)
     };
-    let quotient = n.checked_div(d)?;
-    let remainder = n.checked_rem(d)?.unsigned_abs();
+    let (quotient, remainder) = match (u64::try_from(n), u64::try_from(d)) {
+        // One instruction, where 128 bits take a function of many.
+        (Ok(n), Ok(d)) if d > 0 => (i128::from(n / d), u128::from(n % d)),
+        _ => (n.checked_div(d)?, n.checked_rem(d)?.unsigned_abs()),
+    };
     let rest = d.unsigned_abs() - remainder;
     if remainder > rest || (remainder == rest && quotient % 2 != 0) {
         quotient.checked_add(if (n < 0) == (d < 0) { 1 } else { -1 })

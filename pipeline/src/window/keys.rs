@@ -1,279 +1,330 @@
 //! Group keys of fixed width, which nearly all windows have: each row's key is packed into a few
-//! words, and groups are found through one hash table of them.
+//! words, its words are numbered by a [`Dictionary`], and the number leads to the row's group in its
+//! pane through an array.
+//!
+//! ```text
+//! row ──pack──► key ──dictionary──► id ──the pane's array──► group
+//! ```
 //!
 //! DataFusion's own table takes such keys through its row format where one of them is a
-//! `FixedSizeBinary`, as ids are; packed words are compared and hashed several times as fast. Groups
-//! are numbered in the order of their first rows, as there.
+//! `FixedSizeBinary`, as ids are; packed words are compared and hashed several times as fast. And keys
+//! come again, batch after batch and window after window: a plan keeps its dictionaries between runs
+//! ([`Dictionaries`]), so that a known key is found by a search that hits, and its place in the order
+//! of keys is known as well. Groups are numbered in the order of their first rows, as in DataFusion's.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use datafusion::arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, FixedSizeBinaryArray, PrimitiveArray, UInt32Array, UInt64Array,
-};
-use datafusion::arrow::buffer::Buffer;
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{
-    DataType, Int8Type, Int16Type, Int32Type, Int64Type, Schema, TimestampMillisecondType, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
-};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use datafusion::arrow::datatypes::Int64Type;
 use datafusion::common::{Result, exec_datafusion_err};
-use hashbrown::HashTable;
+use hashbrown::HashMap;
 
-/// Widest key: a window's start, an id, and a number beside it.
-const WORDS: usize = 4;
+mod dictionary;
+mod packing;
 
-type Key = [u64; WORDS];
+use dictionary::Dictionary;
+pub use packing::KeyLayout;
+use packing::{Key, WORDS};
 
-/// Groups by keys of fixed width.
-pub struct FixedKeys {
-    columns: Vec<Column>,
-    /// The number of each group.
-    table: HashTable<u32>,
-    /// The key of each group.
-    keys: Vec<Key>,
-    /// The keys of the batch being fed; kept for its allocation.
-    rows: Vec<Key>,
-}
+/// Rows packed at once: 24 KiB, half of the first-level cache.
+const CHUNK: usize = 1024;
+/// Panes whose groups are found by an array; those of further ones share a hash table. A batch has
+/// rows of one or two panes, and of a few more where bets are late.
+const DENSE_PANES: usize = 16;
+/// A pane has no group of this key yet.
+const NONE: u32 = u32::MAX;
 
-/// A key column and the first of its words.
-struct Column {
-    data_type: DataType,
-    word: usize,
-    /// What is flipped of a number's word, so that words sort as their values do.
-    flip: u64,
-}
+/// Dictionaries between runs: as many as ran at once.
+#[derive(Debug, Default)]
+pub struct Dictionaries(Mutex<Vec<Dictionary>>);
 
-impl FixedKeys {
-    /// A table for keys of these columns, if they fit: no nulls, and few enough words.
-    pub fn new(schema: &Schema) -> Option<FixedKeys> {
-        let mut columns = Vec::with_capacity(schema.fields().len());
-        let mut word = 0;
-        for field in schema.fields() {
-            if field.is_nullable() {
-                return None;
-            }
-            let flip = if is_signed(field.data_type()) { 1 << 63 } else { 0 };
-            columns.push(Column { data_type: field.data_type().clone(), word, flip });
-            word += words(field.data_type())?;
+impl Dictionaries {
+    /// Keys kept: 131,072 are 44 bytes each, so 6 MiB; a larger dictionary is dropped, and what has not
+    /// been seen for long goes with it.
+    const MAX_KEYS: usize = 1 << 17;
+    /// Dictionaries kept: as many as there are threads that fold and merge.
+    const MAX: usize = 4;
+
+    /// A dictionary for so many rows. A run that is small beside what is known begins anew: arrays as
+    /// long as the dictionary would cost it more than they save.
+    fn take(&self, rows: usize) -> Dictionary {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fit = kept.iter().enumerate().filter(|(_, dictionary)| dictionary.len() <= rows.saturating_mul(8));
+        let largest = fit.max_by_key(|(_, dictionary)| dictionary.len()).map(|(at, _)| at);
+        largest.map(|at| kept.swap_remove(at)).unwrap_or_default()
+    }
+
+    fn give_back(&self, dictionary: Dictionary) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if dictionary.len() > Self::MAX_KEYS {
+            return;
         }
-        (word <= WORDS).then(|| FixedKeys { columns, table: HashTable::new(), keys: Vec::new(), rows: Vec::new() })
+        if kept.len() < Self::MAX {
+            kept.push(dictionary);
+        } else if let Some(least) = kept.iter_mut().min_by_key(|kept| kept.len())
+            && least.len() < dictionary.len()
+        {
+            *least = dictionary;
+        }
+    }
+}
+
+/// Groups by a start and a key of fixed width.
+pub struct FixedGroups<'plan> {
+    layout: &'plan KeyLayout,
+    home: &'plan Dictionaries,
+    dictionary: Dictionary,
+    panes: Vec<Pane>,
+    /// Number of each pane by its start.
+    starts: HashMap<i64, u32>,
+    /// The group of each pane and key, beyond the first panes.
+    sparse: HashMap<(u32, u32), u32>,
+    groups: Vec<Group>,
+}
+
+struct Pane {
+    start: i64,
+    /// The group of each key.
+    groups: Vec<u32>,
+}
+
+#[derive(Clone, Copy)]
+struct Group {
+    pane: u32,
+    key: u32,
+}
+
+impl<'plan> FixedGroups<'plan> {
+    /// No groups yet; `rows` is about how many will be fed.
+    pub fn new(layout: &'plan KeyLayout, home: &'plan Dictionaries, rows: usize) -> Self {
+        let (panes, starts, sparse, groups) = (Vec::new(), HashMap::new(), HashMap::new(), Vec::new());
+        FixedGroups { layout, home, dictionary: home.take(rows), panes, starts, sparse, groups }
     }
 
     /// How many groups there are.
     pub fn len(&self) -> usize {
-        self.keys.len()
+        self.groups.len()
     }
 
-    /// Finds the group of each row, and makes those that are new.
+    /// Finds the group of each row, and makes those that are new. The first column holds the starts.
     pub fn intern(&mut self, columns: &[ArrayRef], groups: &mut Vec<usize>) -> Result<()> {
-        let FixedKeys { columns: layout, table, keys, rows } = self;
-        rows.clear();
-        rows.resize(columns.first().map_or(0, |column| column.len()), [0; WORDS]);
-        for (column, values) in layout.iter().zip(columns) {
-            column.pack(values, rows)?;
-        }
+        let Some((starts, columns)) = columns.split_first() else {
+            return Err(exec_datafusion_err!("a window's keys lack its start"));
+        };
+        let starts = starts.as_primitive_opt::<Int64Type>().filter(|starts| starts.null_count() == 0);
+        let starts = starts.ok_or_else(|| exec_datafusion_err!("a window's start is no integer"))?;
         groups.clear();
-        groups.reserve(rows.len());
-        let mut before = None;
-        for key in rows.iter() {
-            // Runs of one group are frequent in states, and in batches of few groups.
-            if let Some((earlier, group)) = before
-                && earlier == key
-            {
-                groups.push(group);
-                continue;
-            }
-            let hash = hash(key);
-            let found =
-                table.entry(hash, |group| keys[*group as usize] == *key, |group| self::hash(&keys[*group as usize]));
-            let group = match found {
-                hashbrown::hash_table::Entry::Occupied(entry) => *entry.get(),
-                hashbrown::hash_table::Entry::Vacant(entry) => {
-                    let group = u32::try_from(keys.len()).map_err(|_| exec_datafusion_err!("over 2^32 groups"))?;
-                    entry.insert(group);
-                    keys.push(*key);
-                    group
-                }
-            };
-            groups.push(group as usize);
-            before = Some((key, group as usize));
-        }
-        Ok(())
-    }
-
-    /// The groups in the order of their keys: numbers by value, bytes by their bytes.
-    pub fn order(&self) -> UInt32Array {
-        let mut order: Vec<u32> = (0_u32..).take(self.keys.len()).collect();
-        order.sort_unstable_by(|a, b| self.keys[*a as usize].cmp(&self.keys[*b as usize]));
-        UInt32Array::from(order)
-    }
-
-    /// The keys of every group, as columns.
-    pub fn emit(self) -> Result<Vec<ArrayRef>> {
-        self.columns.iter().map(|column| column.unpack(&self.keys)).collect()
-    }
-}
-
-impl Column {
-    fn pack(&self, values: &ArrayRef, rows: &mut [Key]) -> Result<()> {
-        if values.null_count() > 0 {
-            return Err(exec_datafusion_err!("a key column that has no nulls has one"));
-        }
-        macro_rules! integers {
-            ($type:ty) => {{
-                let values = values.as_primitive_opt::<$type>().ok_or_else(|| self.mismatch(values))?;
-                for (row, value) in rows.iter_mut().zip(values.values()) {
-                    row[self.word] = *value as u64 ^ self.flip;
-                }
-            }};
-        }
-        match &self.data_type {
-            DataType::Int8 => integers!(Int8Type),
-            DataType::Int16 => integers!(Int16Type),
-            DataType::Int32 => integers!(Int32Type),
-            DataType::Int64 => integers!(Int64Type),
-            DataType::UInt8 => integers!(UInt8Type),
-            DataType::UInt16 => integers!(UInt16Type),
-            DataType::UInt32 => integers!(UInt32Type),
-            DataType::UInt64 => integers!(UInt64Type),
-            DataType::Timestamp(..) => integers!(TimestampMillisecondType),
-            DataType::Boolean => {
-                let values = values.as_boolean_opt().ok_or_else(|| self.mismatch(values))?;
-                for (row, value) in rows.iter_mut().zip(values.values()) {
-                    row[self.word] = u64::from(value);
-                }
-            }
-            _ => {
-                let values = values.as_fixed_size_binary_opt().ok_or_else(|| self.mismatch(values))?;
-                let width = usize::try_from(values.value_length()).unwrap_or(0).max(1);
-                let start = values.offset() * width;
-                let bytes = values.value_data().get(start..).unwrap_or_default();
-                for (row, value) in rows.iter_mut().zip(bytes.chunks_exact(width)) {
-                    for (word, part) in row[self.word..].iter_mut().zip(value.chunks(8)) {
-                        *word = match part.try_into() {
-                            Ok(whole) => u64::from_be_bytes(whole),
-                            Err(_) => part.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
-                        };
-                    }
-                }
+        groups.reserve(starts.len());
+        let (mut keys, mut ids) = ([[0; WORDS]; CHUNK], [0; CHUNK]);
+        for (number, mut starts) in starts.values().chunks(CHUNK).enumerate() {
+            let (keys, ids) = (&mut keys[..starts.len()], &mut ids[..starts.len()]);
+            self.layout.pack(columns, number * CHUNK, keys)?;
+            self.dictionary.ids(keys, ids)?;
+            let mut ids = &*ids;
+            while let [start, ..] = starts {
+                let run = starts.iter().take_while(|other| *other == start).count();
+                let pane = self.pane(*start)?;
+                self.place(pane, &ids[..run], groups)?;
+                (starts, ids) = (&starts[run..], &ids[run..]);
             }
         }
         Ok(())
     }
 
-    fn unpack(&self, keys: &[Key]) -> Result<ArrayRef> {
-        let words = || keys.iter().map(|key| key[self.word] ^ self.flip);
-        macro_rules! integers {
-            ($type:ty) => {
-                Arc::new(PrimitiveArray::<$type>::from_iter_values(words().map(|word| word as _)))
-            };
+    /// The number of the pane that starts there.
+    fn pane(&mut self, start: i64) -> Result<u32> {
+        if let Some(pane) = self.starts.get(&start) {
+            return Ok(*pane);
         }
-        Ok(match &self.data_type {
-            DataType::Int8 => integers!(Int8Type),
-            DataType::Int16 => integers!(Int16Type),
-            DataType::Int32 => integers!(Int32Type),
-            DataType::Int64 => integers!(Int64Type),
-            DataType::UInt8 => integers!(UInt8Type),
-            DataType::UInt16 => integers!(UInt16Type),
-            DataType::UInt32 => integers!(UInt32Type),
-            DataType::UInt64 => Arc::new(UInt64Array::from_iter_values(words())),
-            DataType::Boolean => Arc::new(words().map(|word| Some(word != 0)).collect::<BooleanArray>()),
-            DataType::FixedSizeBinary(width) => {
-                let size = usize::try_from(*width).unwrap_or(0);
-                let mut bytes = Vec::with_capacity(keys.len() * size);
+        let pane = number(self.panes.len())?;
+        self.panes.push(Pane { start, groups: Vec::new() });
+        self.starts.insert(start, pane);
+        Ok(pane)
+    }
+
+    /// Adds the groups of keys in a pane to `out`, and makes those that are new.
+    fn place(&mut self, pane: u32, ids: &[u32], out: &mut Vec<usize>) -> Result<()> {
+        let first = self.groups.len();
+        number(first + ids.len())?;
+        if pane as usize >= DENSE_PANES {
+            for key in ids {
+                let next = self.groups.len() as u32;
+                let group = *self.sparse.entry((pane, *key)).or_insert(next);
+                if group == next {
+                    self.groups.push(Group { pane, key: *key });
+                }
+                out.push(group as usize);
+            }
+            return Ok(());
+        }
+        let of_keys = &mut self.panes[pane as usize].groups;
+        if of_keys.len() < self.dictionary.len() {
+            of_keys.resize(self.dictionary.len(), NONE);
+        }
+        // Whether a group is new cannot be predicted, so nothing branches on it.
+        self.groups.resize(first + ids.len(), Group { pane, key: 0 });
+        let mut next = first;
+        for key in ids {
+            let group = &mut of_keys[*key as usize];
+            let is_new = *group == NONE;
+            *group = if is_new { next as u32 } else { *group };
+            self.groups[next].key = *key;
+            next += usize::from(is_new);
+            out.push(*group as usize);
+        }
+        self.groups.truncate(next);
+        Ok(())
+    }
+
+    /// The groups of each pane, panes ascending.
+    pub fn by_pane(&self) -> Vec<(i64, Vec<u32>)> {
+        let mut panes: Vec<(i64, Vec<u32>)> = self.panes.iter().map(|pane| (pane.start, Vec::new())).collect();
+        if let [(_, only)] = &mut panes[..] {
+            only.extend((0_u32..).take(self.groups.len()));
+        } else {
+            for (number, group) in (0_u32..).zip(&self.groups) {
+                panes[group.pane as usize].1.push(number);
+            }
+        }
+        panes.sort_unstable_by_key(|(start, _)| *start);
+        panes
+    }
+
+    /// The groups in the order of their starts and keys: numbers by value, bytes by their bytes.
+    pub fn order(&mut self) -> Vec<u32> {
+        let (panes, groups) = (&self.panes, &self.groups);
+        // Many keys of the dictionary have a group in each pane: their order is known.
+        if panes.len() <= DENSE_PANES && panes.len() * self.dictionary.len() <= groups.len() * 8 {
+            let mut order = vec![NONE; groups.len() + 1];
+            let mut next = 0;
+            let mut panes: Vec<&Pane> = panes.iter().collect();
+            panes.sort_unstable_by_key(|pane| pane.start);
+            let keys = self.dictionary.sorted();
+            for pane in panes {
                 for key in keys {
-                    for (number, start) in (0..size).step_by(8).enumerate() {
-                        let part = (size - start).min(8);
-                        bytes.extend_from_slice(&key[self.word + number].to_be_bytes()[8 - part..]);
-                    }
+                    let group = pane.groups.get(*key as usize).copied().unwrap_or(NONE);
+                    order[next] = group;
+                    next += usize::from(group != NONE);
                 }
-                Arc::new(FixedSizeBinaryArray::try_new(*width, Buffer::from_vec(bytes), None)?)
             }
-            // A time with its zone.
-            other => cast(&(integers!(TimestampMillisecondType) as ArrayRef), other)?,
-        })
+            order.truncate(next);
+            return order;
+        }
+        let mut order: Vec<u32> = (0_u32..).take(groups.len()).collect();
+        let key = |group: &u32| {
+            let Group { pane, key } = groups[*group as usize];
+            (panes[pane as usize].start, self.dictionary.key(key))
+        };
+        order.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        order
     }
 
-    fn mismatch(&self, found: &ArrayRef) -> datafusion::error::DataFusionError {
-        exec_datafusion_err!("a key column is {}, not {}", found.data_type(), self.data_type)
-    }
-}
-
-fn is_signed(data_type: &DataType) -> bool {
-    use DataType::{Int8, Int16, Int32, Int64, Timestamp};
-    matches!(data_type, Int8 | Int16 | Int32 | Int64 | Timestamp(..))
-}
-
-/// The words that a value of a type takes, if it is of fixed width.
-fn words(data_type: &DataType) -> Option<usize> {
-    use DataType::{Boolean, FixedSizeBinary, Int8, Int16, Int32, Int64, Timestamp, UInt8, UInt16, UInt32, UInt64};
-    match data_type {
-        Int8 | Int16 | Int32 | Int64 | UInt8 | UInt16 | UInt32 | UInt64 | Boolean => Some(1),
-        Timestamp(datafusion::arrow::datatypes::TimeUnit::Millisecond, _) => Some(1),
-        FixedSizeBinary(width) if *width > 0 => Some(usize::try_from(*width).ok()?.div_ceil(8)),
-        _ => None,
+    /// The starts and keys of groups, as columns.
+    pub fn columns(&self, order: &[u32]) -> Result<Vec<ArrayRef>> {
+        let groups = || order.iter().map(|group| self.groups[*group as usize]);
+        let starts: Vec<i64> = groups().map(|group| self.panes[group.pane as usize].start).collect();
+        let keys: Vec<Key> = groups().map(|group| *self.dictionary.key(group.key)).collect();
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(starts))];
+        columns.extend(self.layout.unpack(&keys)?);
+        Ok(columns)
     }
 }
 
-/// Folded multiplication, as foldhash and wyhash have it: every bit of the key reaches every bit of
-/// the hash. Keys are ids and times of our own, so no seed is needed against an adversary beyond what
-/// a random id gives.
-fn hash(key: &Key) -> u64 {
-    fn fold(a: u64, b: u64) -> u64 {
-        let product = u128::from(a) * u128::from(b);
-        (product as u64) ^ ((product >> 64) as u64)
+impl Drop for FixedGroups<'_> {
+    fn drop(&mut self) {
+        self.home.give_back(std::mem::take(&mut self.dictionary));
     }
-    fold(
-        fold(key[0] ^ 0x9e37_79b9_7f4a_7c15, key[1] ^ 0xbf58_476d_1ce4_e5b9),
-        fold(key[2] ^ 0x94d0_49bb_1331_11eb, key[3] ^ 0x2545_f491_4f6c_dd1d) ^ 0xd6e8_feb8_6659_fd93,
-    )
+}
+
+fn number(count: usize) -> Result<u32> {
+    u32::try_from(count).ok().filter(|number| *number != NONE).ok_or_else(|| exec_datafusion_err!("over 2^32 groups"))
 }
 
 #[cfg(test)]
 mod tests {
-    use datafusion::arrow::array::{Int64Array, UInt16Array};
+    use datafusion::arrow::array::{FixedSizeBinaryArray, UInt16Array, UInt32Array};
     use datafusion::arrow::compute::take_arrays;
-    use datafusion::arrow::datatypes::Field;
+    use datafusion::arrow::datatypes::{DataType, Field, Schema};
     use datafusion::logical_expr::EmitTo;
     use datafusion::physical_plan::aggregates::group_values::new_group_values;
     use datafusion::physical_plan::aggregates::order::GroupOrdering;
 
     use super::*;
 
+    fn schema(width: i32) -> Arc<Schema> {
+        Arc::new(Schema::new(vec![
+            Field::new("window_start", DataType::Int64, false),
+            Field::new("id", DataType::FixedSizeBinary(width), false),
+            Field::new("n", DataType::UInt16, false),
+        ]))
+    }
+
+    /// 200 rows of 50 numbers: as many starts as asked for, and an id and a number from them.
+    fn rows(width: i32, batch: u64, starts: u64) -> Vec<ArrayRef> {
+        let number = |row: u64| (row * 7 + batch) % 50;
+        let ids: Vec<Vec<u8>> = (0..200).map(|row| vec![number(row) as u8; width as usize]).collect();
+        let start = |row: u64| (20 - (number(row) % starts) as i64) * 300_000;
+        vec![
+            Arc::new(Int64Array::from_iter_values((0..200).map(start))),
+            Arc::new(FixedSizeBinaryArray::try_from_iter(ids.into_iter()).unwrap()),
+            Arc::new(UInt16Array::from_iter_values((0..200).map(|row| (row % 3) as u16))),
+        ]
+    }
+
     #[test]
     fn groups_are_those_of_datafusion() {
-        for width in [1, 7, 8, 9, 16] {
-            let schema = Arc::new(Schema::new(vec![
-                Field::new("window_start", DataType::Int64, false),
-                Field::new("id", DataType::FixedSizeBinary(width), false),
-                Field::new("n", DataType::UInt16, false),
-            ]));
-            let mut ours = FixedKeys::new(&schema).unwrap();
+        let home = Dictionaries::default();
+        // More starts than panes that have an array, and keys known from the widths' earlier rounds.
+        for (width, starts) in [(1, 1), (7, 50), (8, 3), (9, 50), (16, 50), (16, 2), (16, 1)] {
+            let schema = schema(width);
+            let layout = KeyLayout::new(&schema).unwrap();
+            let home = if width == 16 { &home } else { &Dictionaries::default() };
+            let mut ours = FixedGroups::new(&layout, home, 400);
             let mut theirs = new_group_values(schema.clone(), &GroupOrdering::None).unwrap();
             let (mut found, mut expected) = (Vec::new(), Vec::new());
-            for batch in 0..3u64 {
-                let number = |row: u64| (row * 7 + batch) % 50;
-                let rows = 200;
-                let ids: Vec<Vec<u8>> = (0..rows).map(|row| vec![number(row) as u8; width as usize]).collect();
-                let columns: [ArrayRef; 3] = [
-                    Arc::new(Int64Array::from_iter_values((0..rows).map(|row| (20 - number(row) as i64) * 300_000))),
-                    Arc::new(FixedSizeBinaryArray::try_from_iter(ids.into_iter()).unwrap()),
-                    Arc::new(UInt16Array::from_iter_values((0..rows).map(|row| (row % 3) as u16))),
-                ];
+            for batch in 0..3 {
+                let columns = rows(width, batch, starts);
                 // A slice, whose values do not start where the buffer does.
-                for columns in [columns.to_vec(), columns.iter().map(|column| column.slice(17, 90)).collect()] {
+                for columns in [columns.clone(), columns.iter().map(|column| column.slice(17, 90)).collect()] {
                     ours.intern(&columns, &mut found).unwrap();
                     theirs.intern(&columns, &mut expected).unwrap();
-                    assert_eq!(found, expected);
+                    assert_eq!(found, expected, "{width} bytes, {starts} starts");
                 }
             }
             assert_eq!(ours.len(), theirs.len());
-            let order = ours.order();
-            let columns = ours.emit().unwrap();
+            let all: Vec<u32> = (0..ours.len() as u32).collect();
+            let columns = ours.columns(&all).unwrap();
             assert_eq!(columns, theirs.emit(EmitTo::All).unwrap());
-            let by_order = take_arrays(&columns, &order, None).unwrap();
-            assert_eq!(by_order, super::super::columns::sorted(columns, 3).unwrap());
+            let order = ours.order();
+            assert_eq!(ours.columns(&order).unwrap(), super::super::columns::sorted(columns.clone(), 3).unwrap().0);
+            let panes = ours.by_pane();
+            assert!(panes.is_sorted_by_key(|(start, _)| *start));
+            for (start, groups) in panes {
+                let taken = take_arrays(&columns, &UInt32Array::from(groups), None).unwrap();
+                assert!(taken[0].as_primitive::<Int64Type>().values().iter().all(|of| *of == start));
+            }
         }
+    }
+
+    #[test]
+    fn dictionaries_are_kept_within_bounds() {
+        let home = Dictionaries::default();
+        let layout = KeyLayout::new(&schema(16)).unwrap();
+        let kept = || home.0.lock().unwrap().iter().map(Dictionary::len).collect::<Vec<_>>();
+        let fold = |rows: &[ArrayRef]| {
+            let mut groups = FixedGroups::new(&layout, &home, rows[0].len());
+            groups.intern(rows, &mut Vec::new()).unwrap();
+        };
+        fold(&rows(16, 0, 1));
+        assert_eq!(kept(), [150]);
+        fold(&rows(16, 1, 1));
+        assert_eq!(kept(), [150], "known keys are found again");
+        let few: Vec<ArrayRef> = rows(16, 0, 1).iter().map(|column| column.slice(0, 3)).collect();
+        for _ in 0..9 {
+            fold(&few);
+        }
+        assert_eq!(kept(), [150, 3], "a small run begins anew");
+        assert!(kept().len() <= Dictionaries::MAX);
     }
 
     #[test]
@@ -281,7 +332,9 @@ mod tests {
         for (data_type, nullable) in
             [(DataType::Utf8, false), (DataType::Int64, true), (DataType::FixedSizeBinary(40), false)]
         {
-            assert!(FixedKeys::new(&Schema::new(vec![Field::new("key", data_type, nullable)])).is_none());
+            let fields =
+                vec![Field::new("window_start", DataType::Int64, false), Field::new("key", data_type, nullable)];
+            assert!(KeyLayout::new(&Schema::new(fields)).is_none());
         }
     }
 }

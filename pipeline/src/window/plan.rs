@@ -5,7 +5,8 @@
 //!   share their keys.
 //! - `merge` and `finish` sort by the keys, so their bytes depend on what was folded in, never on the
 //!   order of rows, batches or merges, nor on a hash.
-//! - A plan is immutable: it may be shared between threads, and each call runs on its own table.
+//! - A plan may be shared between threads: each call runs on its own table. What it keeps between calls,
+//!   the numbers of keys that it has seen, shows in how long a call takes and in nothing else.
 
 use std::sync::Arc;
 
@@ -16,8 +17,7 @@ use datafusion::arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, Result as DataFusionResult};
 use datafusion::physical_expr::PhysicalExpr;
 
-use super::aggregate::{Aggregate, GroupTable, evaluate_all, evaluate_mask};
-use super::columns::split_by_window;
+use super::aggregate::{Aggregate, GroupTable, Grouping, evaluate_all, evaluate_mask};
 use super::{WindowError, WindowSpec, compile};
 
 /// A window job, compiled. See the [module](super) for the life of its data.
@@ -34,8 +34,8 @@ pub struct WindowPlan {
     pub(super) steps: Vec<Step>,
     /// The keys of `GROUP BY`, over what the steps give.
     pub(super) groups: Vec<Arc<dyn PhysicalExpr>>,
-    /// `window_start`, then the keys of `GROUP BY`.
-    pub(super) key_schema: SchemaRef,
+    /// Of `window_start`, then the keys of `GROUP BY`.
+    pub(super) grouping: Grouping,
     pub(super) aggregates: Vec<Aggregate>,
     pub(super) state_schema: SchemaRef,
     /// The keys of `GROUP BY` and the aggregates' values: what `having` and `projection` read.
@@ -125,19 +125,14 @@ impl WindowPlan {
             for step in &self.steps {
                 (rows, starts) = step.apply(rows.clone(), starts.clone())?;
             }
-            if rows.num_rows() == 0 {
-                return Ok(None);
-            }
             let mut keys = vec![starts.clone()];
             keys.extend(evaluate_all(&self.groups, &rows)?);
-            let mut table = GroupTable::new(&self.aggregates, &self.key_schema)?;
+            let mut table = GroupTable::new(&self.aggregates, &self.grouping, rows.num_rows())?;
             table.update(&keys, &rows)?;
-            Ok(Some(self.state(table.into_states()?)?))
+            table.into_states_by_pane()
         })?;
-        match states {
-            Some(states) => self.run(|| split_by_window(states)),
-            None => Ok(Vec::new()),
-        }
+        let state = |(start, columns)| Ok((start, self.run(|| Ok(self.state(columns)?))?));
+        states.into_iter().map(state).collect()
     }
 
     /// Folds states into one, sorted by its keys. The states may be of several panes.
@@ -171,7 +166,8 @@ impl WindowPlan {
     }
 
     fn table_of(&self, partials: &[RecordBatch]) -> DataFusionResult<GroupTable<'_>> {
-        let mut table = GroupTable::new(&self.aggregates, &self.key_schema)?;
+        let rows = partials.iter().map(RecordBatch::num_rows).sum();
+        let mut table = GroupTable::new(&self.aggregates, &self.grouping, rows)?;
         for partial in partials.iter().filter(|partial| partial.num_rows() > 0) {
             table.merge(partial)?;
         }
@@ -209,11 +205,19 @@ impl WindowPlan {
         let Some(times) = times.as_primitive_opt::<TimestampMillisecondType>() else {
             return Err(self.batch_error(name, "is not a timestamp in milliseconds"));
         };
-        let starts = times.values().iter().map(|time| {
-            self.pane_start(*time)
-                .ok_or_else(|| self.batch_error(name, format!("holds {time} ms, before the first window")))
-        });
-        starts.collect::<Result<Vec<i64>, _>>().map(Int64Array::from)
+        let mut starts = Vec::with_capacity(times.len());
+        // Times follow each other: most are in the pane of the one before, and need no division.
+        let mut pane = 0..0;
+        for time in times.values() {
+            if !pane.contains(time) {
+                let start = self.pane_start(*time);
+                let before = || self.batch_error(name, format!("holds {time} ms, before the first window"));
+                let start = start.ok_or_else(before)?;
+                pane = start..start.saturating_add(self.hop_ms);
+            }
+            starts.push(pane.start);
+        }
+        Ok(Int64Array::from(starts))
     }
 
     fn check_states(&self, partials: &[RecordBatch]) -> Result<(), WindowError> {

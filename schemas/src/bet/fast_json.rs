@@ -1,5 +1,8 @@
 //! The ordinary bet in JSON, in one pass over its bytes and without allocation.
 //!
+//! Producers send the fields in one order and without blanks: first that layout is compared, and its
+//! values are read eight characters at a time ([`usual`]). Any other order is read key by key ([`any`]).
+//!
 //! The reader answers only for what it is sure of. Anything else (an escape in a text, a
 //! nested unknown field, a value out of range, a missing or repeated field) is `None`,
 //! and the general reader decides and explains. So the two cannot disagree on what a
@@ -19,21 +22,52 @@ pub(super) fn read(bytes: &[u8]) -> Option<Bet> {
     if bytes.len() > MAX_RECORD_BYTES {
         return None;
     }
+    usual(bytes).or_else(|| any(bytes))
+}
+
+/// Reads a bet whose fields stand in the order of the schema, which is also the order we write.
+#[inline]
+fn usual(bytes: &[u8]) -> Option<Bet> {
+    let mut cursor = Cursor { bytes, at: 0 };
+    cursor.expect(b"{\"bet_uuid\":\"")?;
+    let bet_uuid = BetId::from_bytes(hex::parse_uuid(cursor.characters::<36>()?)?);
+    cursor.expect(b"\",\"question_uuid\":\"")?;
+    let question_uuid = QuestionId::from_bytes(hex::parse_uuid(cursor.characters::<36>()?)?);
+    cursor.expect(b"\",\"outcome_index\":")?;
+    let outcome_index = u16::try_from(cursor.integer()?).ok()?;
+    cursor.expect(b",\"bettor\":\"")?;
+    let bettor = Address::from_bytes(hex::parse_prefixed(cursor.characters::<42>()?)?);
+    cursor.expect(b"\",\"buy_amount\":")?;
+    let buy_amount = Money::from_micros(i64::try_from(cursor.amount()?).ok()?)?;
+    cursor.expect(b",\"odds\":")?;
+    let odds = Odds::from_micros(cursor.amount()?)?;
+    cursor.expect(b",\"chain_id\":")?;
+    let chain_id = cursor.integer()?;
+    cursor.expect(b",\"placed_at\":")?;
+    let placed_at = Timestamp::from_millis(i64::try_from(cursor.integer()?).ok()?)?;
+    cursor.expect(b"}")?;
+    (cursor.at == bytes.len()).then_some(Bet {
+        bet_uuid,
+        question_uuid,
+        outcome_index,
+        bettor,
+        buy_amount,
+        odds,
+        chain_id,
+        placed_at,
+    })
+}
+
+/// Reads a bet whose fields stand in any order.
+#[inline(never)]
+fn any(bytes: &[u8]) -> Option<Bet> {
     let mut cursor = Cursor { bytes, at: 0 };
     let mut fields = Fields::default();
-    let mut usual = USUAL_KEYS.iter();
     cursor.token(b'{')?;
     loop {
         cursor.skip_blanks();
-        // Producers send the fields in one order: the key is compared, not searched for.
-        let key = match usual.next() {
-            Some((key, quoted)) if cursor.take(quoted) => key,
-            _ => {
-                let key = cursor.text()?;
-                cursor.token(b':')?;
-                key
-            }
-        };
+        let key = cursor.text()?;
+        cursor.token(b':')?;
         fields.take(key, &mut cursor)?;
         match cursor.next_token()? {
             b',' => {}
@@ -47,18 +81,6 @@ pub(super) fn read(bytes: &[u8]) -> Option<Bet> {
     }
     fields.finish()
 }
-
-/// The fields in the order of the schema, which is also the order we write.
-const USUAL_KEYS: [(&[u8], &[u8]); 8] = [
-    (b"bet_uuid", b"\"bet_uuid\":"),
-    (b"question_uuid", b"\"question_uuid\":"),
-    (b"outcome_index", b"\"outcome_index\":"),
-    (b"bettor", b"\"bettor\":"),
-    (b"buy_amount", b"\"buy_amount\":"),
-    (b"odds", b"\"odds\":"),
-    (b"chain_id", b"\"chain_id\":"),
-    (b"placed_at", b"\"placed_at\":"),
-];
 
 #[derive(Default)]
 struct Fields {
@@ -162,6 +184,22 @@ impl<'a> Cursor<'a> {
         found
     }
 
+    /// Steps over `expected`, which must come next.
+    #[inline]
+    fn expect<const N: usize>(&mut self, expected: &[u8; N]) -> Option<()> {
+        let found = self.bytes[self.at..].first_chunk::<N>()?;
+        self.at += N;
+        (found == expected).then_some(())
+    }
+
+    /// So many characters of a text. The caller checks them, as with [`text_of`](Self::text_of).
+    #[inline]
+    fn characters<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let found = self.bytes[self.at..].first_chunk::<N>()?;
+        self.at += N;
+        Some(found)
+    }
+
     /// A text of exactly `length` bytes, quotation marks taken off. The caller checks the
     /// characters; none that JSON would read otherwise is a hexadecimal digit.
     #[inline]
@@ -194,7 +232,15 @@ impl<'a> Cursor<'a> {
     fn integer(&mut self) -> Option<u64> {
         self.skip_blanks();
         self.no_leading_zero()?;
-        let (value, length) = digits(&self.bytes[self.at..], 0);
+        let rest = &self.bytes[self.at..];
+        let (value, length) = match leading_digits(rest) {
+            Some((value, length)) if length < 8 => (value, length),
+            Some((value, _)) => {
+                let (value, length) = digits(&rest[8..], value);
+                (value, 8 + length)
+            }
+            None => digits(rest, 0),
+        };
         self.at += length;
         // Nineteen nines are below 2^64.
         (1..=19).contains(&length).then_some(value)
@@ -208,7 +254,8 @@ impl<'a> Cursor<'a> {
         if !quoted {
             self.no_leading_zero()?;
         }
-        let (micros, length) = plain_prefix(&self.bytes[self.at..])?;
+        let rest = &self.bytes[self.at..];
+        let (micros, length) = short_amount(rest).or_else(|| plain_prefix(rest))?;
         self.at += length;
         (!quoted || self.take(b"\"")).then_some(micros)
     }
@@ -234,6 +281,35 @@ impl<'a> Cursor<'a> {
             }
         }
     }
+}
+
+/// The digits in front, of at most eight characters, as a number; none where fewer characters are left.
+#[inline]
+fn leading_digits(bytes: &[u8]) -> Option<(u64, usize)> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let word = u64::from_le_bytes(*bytes.first_chunk::<8>()?) ^ (ONES * 0x30);
+    // The high bit of what is above nine; a carry reaches only lanes behind one that has it.
+    let other = (word.wrapping_add(ONES * 0x76) | word) & (ONES * 0x80);
+    let length = (other.trailing_zeros() / 8) as usize;
+    // Zeros go before the digits: the first character is the lowest lane.
+    let lanes = word.checked_shl(64 - 8 * length as u32).unwrap_or(0);
+    let pairs = (lanes.wrapping_mul(10).wrapping_add(lanes >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100).wrapping_add(pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff, length))
+}
+
+/// Millionths of a decimal with fewer than eight digits before its point and fewer than seven behind
+/// it, and its length; none where it is another number, or the end is near.
+#[inline]
+fn short_amount(bytes: &[u8]) -> Option<(u64, usize)> {
+    const UNITS: [u64; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+    let (whole, length) = leading_digits(bytes)?;
+    if !(1..8).contains(&length) || bytes[length] != b'.' {
+        return None;
+    }
+    let (decimals, more) = leading_digits(&bytes[length + 1..])?;
+    let unit = UNITS.get(more).filter(|_| more > 0)?;
+    Some((whole * 1_000_000 + decimals * unit, length + 1 + more))
 }
 
 /// Bytes before the first quotation mark, escape, control character or non-ASCII byte,

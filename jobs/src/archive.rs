@@ -34,7 +34,9 @@ const MARK: &str = "_archive.json";
 /// How far in time an archive is whole.
 #[derive(Debug, Serialize, Deserialize)]
 struct Mark {
-    /// Everything that was decided before this is in it; RFC 3339, for people may read it.
+    /// Everything that was decided from then on, in RFC 3339, for people may read it,
+    whole_from: String,
+    /// and before this, is in it.
     whole_until: String,
 }
 
@@ -49,9 +51,14 @@ pub struct Written {
     pub bytes: u64,
 }
 
-/// Writes the bets decided in a range of times; `watch` is told of each file.
+/// Writes the bets decided in a range of times, in whole hours; `watch` is told of each file.
+///
+/// # Errors
+/// A range that would leave a gap between it and what is in the directory.
 pub async fn write(access: &Access, dir: &Path, times: Range<i64>, watch: &mut dyn FnMut(Written)) -> Result<Written> {
     let frontier = access.frontier().await?;
+    let times = hour_of(times.start)..hour_of(times.end.saturating_add(HOUR_MS - 1));
+    let whole = joined(dir, times.start..frontier.0.min(times.end))?;
     // A bet that was decided again stands where it was decided first, which may be long before.
     let asked = history::Asked { since: i64::MIN, from: times.start, to: times.end };
     let mut rows = access.bets(asked).await?.batches;
@@ -72,7 +79,7 @@ pub async fn write(access: &Access, dir: &Path, times: Range<i64>, watch: &mut d
         }
     }
     close(open, &mut written, watch)?;
-    mark(dir, frontier.0.min(times.end))?;
+    mark(dir, &whole)?;
     Ok(written)
 }
 
@@ -91,7 +98,7 @@ fn by_hour(batch: &RecordBatch) -> Result<Vec<(i64, RecordBatch)>> {
     let mut parts = Vec::new();
     let mut from = 0;
     while let Some(first) = times.get(from) {
-        let hour = first - first.rem_euclid(HOUR_MS);
+        let hour = hour_of(*first);
         let to = from + times[from..].partition_point(|at| *at < hour + HOUR_MS);
         parts.push((hour, batch.slice(from, to - from)));
         from = to;
@@ -99,9 +106,44 @@ fn by_hour(batch: &RecordBatch) -> Result<Vec<(i64, RecordBatch)>> {
     Ok(parts)
 }
 
-fn mark(dir: &Path, until: i64) -> Result<()> {
+/// The hour that a time is in, by its start.
+fn hour_of(at: i64) -> i64 {
+    at.saturating_sub(at.rem_euclid(HOUR_MS))
+}
+
+/// What is whole once a range of times is written as well.
+fn joined(dir: &Path, new: Range<i64>) -> Result<Range<i64>> {
+    let Some(old) = marked(dir)? else { return Ok(new) };
+    if new.start > old.end || old.start > new.end {
+        return Err(Error::Reject(format!(
+            "the archive in {} has the bets decided from {} to {}; export a range without a gap to it, or choose another directory",
+            dir.display(),
+            event_time(Arrival(old.start)),
+            event_time(Arrival(old.end)),
+        )));
+    }
+    Ok(old.start.min(new.start)..old.end.max(new.end))
+}
+
+/// What a directory's mark says is whole; nothing where there is none.
+fn marked(dir: &Path) -> Result<Option<Range<i64>>> {
     let path = dir.join(NAME).join(MARK);
-    let mark = Mark { whole_until: event_time(Arrival(until)).to_rfc3339() };
+    let text = match fs::read(&path) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        text => text?,
+    };
+    let unreadable = |cause: &dyn std::fmt::Display| {
+        Error::Reject(format!("{}: {cause}; export the bets again into an empty directory", path.display()))
+    };
+    let mark: Mark = serde_json::from_slice(&text).map_err(|cause| unreadable(&cause))?;
+    let time = |text: &str| Timestamp::parse_rfc3339(text).map(Timestamp::millis).map_err(|cause| unreadable(&cause));
+    Ok(Some(time(&mark.whole_from)?..time(&mark.whole_until)?))
+}
+
+fn mark(dir: &Path, whole: &Range<i64>) -> Result<()> {
+    let path = dir.join(NAME).join(MARK);
+    let time = |at: i64| event_time(Arrival(at)).to_rfc3339();
+    let mark = Mark { whole_from: time(whole.start), whole_until: time(whole.end) };
     let text = serde_json::to_vec_pretty(&mark).map_err(|error| Error::fatal("the archive's mark", error))?;
     let failed = |cause: std::io::Error| Error::fatal(&format!("{}", path.display()), cause);
     fs::create_dir_all(dir.join(NAME)).map_err(failed)?;
@@ -117,34 +159,34 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Finds the files of bets decided at a time or later.
+    /// Finds the files of bets decided at `from` or later.
     ///
     /// # Errors
-    /// A directory in which no export of bets was finished.
-    pub fn open(dir: &Path, since: i64) -> Result<Archive> {
-        let missing = |cause: &dyn std::fmt::Display| {
-            Error::Reject(format!(
-                "{} is no archive of bets: {cause}; `oddsmill export bets --out {}` makes one",
-                dir.display(),
-                dir.display()
-            ))
+    /// A directory in which no export of bets was finished, or not from the beginning of `decided` on.
+    pub fn open(dir: &Path, decided: &Range<i64>, from: i64) -> Result<Archive> {
+        let unusable = |why: String| {
+            let dir = dir.display();
+            Error::Reject(format!("{dir} {why}; `oddsmill export bets --out {dir}` makes it whole"))
         };
-        let text = fs::read(dir.join(NAME).join(MARK)).map_err(|cause| missing(&format!("{MARK}: {cause}")))?;
-        let mark: Mark = serde_json::from_slice(&text).map_err(|cause| missing(&format!("{MARK}: {cause}")))?;
-        let until =
-            Timestamp::parse_rfc3339(&mark.whole_until).map_err(|cause| missing(&format!("{MARK}: {cause}")))?;
+        let whole = marked(dir)?.ok_or_else(|| unusable(format!("is no archive of bets: it has no {NAME}/{MARK}")))?;
+        if decided.start.max(0) < whole.start {
+            let [needed, first] = [decided.start.max(0), whole.start].map(|at| event_time(Arrival(at)));
+            return Err(unusable(format!(
+                "has the bets decided from {first} on, and those from {needed} on are needed"
+            )));
+        }
         let mut files = Vec::new();
-        find(&dir.join(NAME), &mut files).map_err(|cause| missing(&cause))?;
+        find(&dir.join(NAME), &mut files)?;
         // Names are times, and sort as they do.
-        let first = export::path(NAME, since.max(0) - since.max(0).rem_euclid(HOUR_MS))?;
+        let first = export::path(NAME, hour_of(decided.start.max(from).max(0)))?;
         files.retain(|file| file.file_name() >= first.file_name());
         files.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
-        Ok(Archive { files, whole_until: Arrival(until.millis()) })
+        Ok(Archive { files, whole_until: Arrival(whole.end) })
     }
 
     /// Its bets in the order of their decisions, in the columns that windows are computed from.
     pub fn bets(self) -> impl Iterator<Item = Result<RecordBatch>> + Send {
-        let columns: Vec<&str> = columns::bets::COUNTED.to_vec();
+        let columns: Vec<&str> = columns::bets::ARCHIVED.to_vec();
         self.files.into_iter().flat_map(move |file| match parquet_file::read(&file, &columns) {
             Ok(batches) => {
                 let restored = move |batch: Result<RecordBatch>| {

@@ -10,32 +10,28 @@
 //! Files that are written make a long backfill one that can be interrupted: every few moments what
 //! is open is kept in a snapshot beside them, and the same command goes on from there.
 
+mod kept;
 pub mod source;
 
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use futures::StreamExt;
-use object_store::local::LocalFileSystem;
-use object_store::path::Path as ObjectPath;
-use pipeline::record::Position;
 use pipeline::window::backfill::Backfill;
-use pipeline::window::snapshots::Snapshots;
 use pipeline::window::times::WindowSettings;
 use pipeline::window::windows::WindowRows;
 use pipeline::window::{export, state};
-use pipeline::{Arrival, Error, Result};
+use pipeline::{Arrival, Result};
+use serde::{Deserialize, Serialize};
 
 use crate::control::Access;
 use crate::history;
 use crate::replay::Interrupt;
+use kept::Kept;
 use source::Source;
 
 /// Bets between two snapshots: about a second of work.
 const SNAPSHOT_BETS: u64 = 1 << 20;
-/// The folder of snapshots, beside the files. Readers of partitioned files pass over it.
-const SNAPSHOTS: &str = "_backfill";
 
 /// Which windows.
 #[derive(Debug, Clone)]
@@ -68,7 +64,7 @@ pub struct Sink<'a> {
 }
 
 /// What a backfill came to, or has come to so far.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// Bets read, accepted ones.
     pub bets: u64,
@@ -87,10 +83,13 @@ pub struct Outcome {
     /// Windows that are open still, or not final.
     pub open: u64,
     /// How far in time it has come.
+    #[serde(skip)]
     pub frontier: Arrival,
-    /// Where it went on, if an earlier one was interrupted.
+    /// Where it went on, if an earlier one was interrupted; the counts are those of both.
+    #[serde(skip)]
     pub resumed: Option<Arrival>,
     /// Whether it was interrupted itself.
+    #[serde(skip)]
     pub interrupted: bool,
 }
 
@@ -102,12 +101,11 @@ pub async fn run(
     interrupt: &Interrupt,
     watch: &mut (dyn FnMut(&Outcome) + Send),
 ) -> Result<Outcome> {
-    let mut outcome = Outcome::default();
-    let snapshots = snapshots(wanted, sink)?;
-    let mut fold = begin(wanted, snapshots.as_ref(), &mut outcome).await?;
+    let kept = Kept::of(wanted, &source, sink)?;
+    let (mut fold, mut outcome) = begin(wanted, kept.as_ref()).await?;
     let from = fold.frontier().0;
     let (frontier, mut batches) = source.open(wanted.decided(), from).await?;
-    let (mut last, mut kept) = (i64::MIN, 0);
+    let (mut last, mut bets) = (i64::MIN, outcome.bets);
     while let Some(batch) = batches.next().await {
         let (rows, decided) = history::accepted(&batch?)?;
         let Some((first, end)) = decided.values().first().copied().zip(decided.values().last().copied()) else {
@@ -115,10 +113,10 @@ pub async fn run(
         };
         take(wanted, sink, fold.pass_to(Arrival(first))?, &mut outcome).await?;
         // Between two moments nothing is half counted.
-        let due = outcome.bets - kept >= SNAPSHOT_BETS || interrupt.count() > 0;
-        if let Some(snapshots) = snapshots.as_ref().filter(|_| due && first > last) {
-            snapshots.write(position(first), &fold.snapshot()?).await?;
-            kept = outcome.bets;
+        let due = outcome.bets - bets >= SNAPSHOT_BETS || interrupt.count() > 0;
+        if let Some(kept) = kept.as_ref().filter(|_| due && first > last) {
+            kept.write(first, &fold.snapshot()?, &outcome).await?;
+            bets = outcome.bets;
         }
         if interrupt.count() > 0 {
             outcome.interrupted = true;
@@ -131,41 +129,20 @@ pub async fn run(
     }
     take(wanted, sink, fold.pass_to(frontier)?, &mut outcome).await?;
     (outcome.frontier, outcome.open) = (fold.frontier(), fold.open_windows());
-    if let Some(snapshots) = snapshots {
-        snapshots.clear().await?;
+    match kept {
+        Some(kept) => kept.clear().map(|()| outcome),
+        None => Ok(outcome),
     }
-    Ok(outcome)
 }
 
 /// A fresh fold, or the one that an interrupted backfill left.
-async fn begin(wanted: &Wanted, snapshots: Option<&Snapshots>, outcome: &mut Outcome) -> Result<Backfill> {
-    let (settings, starts) = (wanted.settings.clone(), wanted.starts.clone());
-    let found = match snapshots {
-        Some(snapshots) => snapshots.latest(Position::MAX).await?,
+async fn begin(wanted: &Wanted, kept: Option<&Kept>) -> Result<(Backfill, Outcome)> {
+    let left = match kept {
+        Some(kept) => kept.latest(wanted).await?,
         None => None,
     };
-    Ok(match found {
-        Some((_, snapshot)) => {
-            outcome.resumed = Some(snapshot.frontier);
-            Backfill::restore(settings, starts, snapshot)
-        }
-        None => Backfill::new(settings, starts),
-    })
-}
-
-/// Snapshots of just these windows, where files are written.
-fn snapshots(wanted: &Wanted, sink: &Sink<'_>) -> Result<Option<Snapshots>> {
-    let Some(out) = &sink.out else { return Ok(None) };
-    std::fs::create_dir_all(out)?;
-    let failed = |cause: object_store::Error| Error::fatal(&format!("snapshots in {}", out.display()), cause);
-    let store = LocalFileSystem::new_with_prefix(out).map_err(failed)?.with_automatic_cleanup(true);
-    let (name, Range { start, end }) = (&wanted.settings.spec.name, &wanted.starts);
-    let prefix = ObjectPath::from(format!("{SNAPSHOTS}/{name}/{start}-{end}"));
-    Ok(Some(Snapshots::new(Arc::new(store), prefix, wanted.settings.plan.clone())))
-}
-
-fn position(at_ms: i64) -> Position {
-    Position::new(at_ms.unsigned_abs().into())
+    let fresh = || (Backfill::new(wanted.settings.clone(), wanted.starts.clone()), Outcome::default());
+    Ok(left.unwrap_or_else(fresh))
 }
 
 /// Compares, stores and writes windows that became final.

@@ -20,13 +20,15 @@ use crate::sql::view::View;
 
 /// Bets decided in a range of times, in milliseconds since the epoch, of those that were first
 /// decided at `since` or later. Batches are ascending by `decided_at` and share no moment.
+///
+/// Memory is a block, and the bets that were decided again until the time of that is reached.
 pub struct Decided {
     view: Arc<View>,
     times: Range<i64>,
     next: u64,
     end: u64,
-    /// Read, and perhaps not before what comes.
-    held: RecordBatch,
+    /// Read, each sorted, and perhaps not before what comes.
+    held: Vec<RecordBatch>,
 }
 
 impl Decided {
@@ -34,30 +36,49 @@ impl Decided {
     pub fn of(view: Arc<View>, since: i64, times: Range<i64>) -> Result<Decided> {
         let end = view.blocks()?;
         let next = first_block(&view, end, since)?;
-        Ok(Decided { view, times, next, end, held: RecordBatch::new_empty(bet_block::schema()) })
+        Ok(Decided { view, times, next, end, held: Vec::new() })
     }
 
-    /// Takes in the next block; returns what is held and earlier than everything in it, and later.
+    /// Takes in the next block; returns what is held and earlier than everything from there on.
     fn step(&mut self) -> Result<RecordBatch> {
-        let floor = match self.next < self.end {
-            true => self
-                .view
-                .written(self.next)?
-                .map(|block| decided_at(&block)?.values().first().copied().ok_or_else(empty)),
-            false => None,
-        };
-        let Some(floor) = floor.transpose()?.filter(|floor| *floor < self.times.end) else {
+        let Some(floor) = self.floor()? else {
             self.next = self.end;
-            return Ok(std::mem::replace(&mut self.held, RecordBatch::new_empty(bet_block::schema())));
+            return self.release(i64::MAX);
         };
+        let out = self.release(floor)?;
         let block = self.view.block(self.next)?.ok_or_else(empty)?;
         self.next += 1;
-        let ready = decided_at(&self.held)?.values().partition_point(|at| *at < floor);
-        let out = self.held.slice(0, ready);
-        let rest = self.held.slice(ready, self.held.num_rows() - ready);
-        let held = if rest.num_rows() == 0 { block } else { concat_batches(&rest.schema(), [&rest, &block])? };
-        self.held = sorted(held)?;
+        self.held.push(self.within(&sorted(block)?)?);
         Ok(out)
+    }
+
+    /// When the first bet of the next block was decided first; nothing where no more is wanted.
+    fn floor(&self) -> Result<Option<i64>> {
+        let block = if self.next < self.end { self.view.written(self.next)? } else { None };
+        let first = |block: RecordBatch| decided_at(&block)?.values().first().copied().ok_or_else(empty);
+        Ok(block.map(first).transpose()?.filter(|floor| *floor < self.times.end))
+    }
+
+    /// Takes out what was decided before a moment, in order.
+    fn release(&mut self, floor: i64) -> Result<RecordBatch> {
+        let mut ready = Vec::new();
+        for rows in std::mem::take(&mut self.held) {
+            let cut = decided_at(&rows)?.values().partition_point(|at| *at < floor);
+            match rows.num_rows() - cut {
+                _ if cut == 0 => self.held.push(rows),
+                0 => ready.push(rows),
+                left => {
+                    ready.push(rows.slice(0, cut));
+                    // A copy, so that a few rows do not hold on to a block.
+                    self.held.push(concat_batches(&rows.schema(), [&rows.slice(cut, left)])?);
+                }
+            }
+        }
+        self.held.retain(|rows| rows.num_rows() > 0);
+        match &ready[..] {
+            [one] => Ok(one.clone()),
+            many => sorted(concat_batches(&bet_block::schema(), many)?),
+        }
     }
 
     /// The rows within the times asked for; they are sorted.
@@ -73,8 +94,8 @@ impl Iterator for Decided {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Result<RecordBatch>> {
-        while self.next < self.end || self.held.num_rows() > 0 {
-            match self.step().and_then(|rows| self.within(&rows)) {
+        while self.next < self.end || !self.held.is_empty() {
+            match self.step() {
                 Ok(rows) if rows.num_rows() == 0 => {}
                 rows => return Some(rows),
             }

@@ -145,13 +145,58 @@ async fn an_interrupted_backfill_goes_on() {
         let outcome = outcome.unwrap();
         runs += 1;
         if !outcome.interrupted {
+            // The counts are those of all runs.
+            let once =
+                compute(&wanted, Source::Pipeline(&access), &Sink { access: None, fill: false, out: None }).await;
             assert!(outcome.resumed.is_some());
+            assert_eq!((outcome.windows, outcome.rows, outcome.bets), (once.windows, once.rows, once.bets));
             break;
         }
         assert!(frontiers.insert(outcome.frontier) && runs < 1_000, "{outcome:?}");
     }
     assert!(runs > 5, "{runs}");
+    assert!(!out.join("_backfill").exists());
     assert_eq!(hashes(&out.join("hopping")).unwrap(), hashes(&live.join("hopping")).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_says_what_it_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = fed(&dir.path().join("data"), "").await;
+    let first = first_hour(&node);
+    let mut wanted = wanted(&node, "odds");
+    let access = Access::Local(Box::new(node));
+    let archive = dir.path().join("archive");
+    let write = async |from: i64, to: i64| jobs::archive::write(&access, &archive, from..to, &mut |_| {}).await;
+    let hours = |n: i64| first + n * 3_600_000;
+    // Whole hours, whatever is asked for: nothing of a file is lost to a later range.
+    write(hours(0) + 1_800_000, hours(1)).await.unwrap();
+    let whole = hashes(&archive).unwrap();
+    write(hours(0), hours(0) + 1_800_000).await.unwrap();
+    let files = |hashes: Vec<(String, u64)>| {
+        hashes.into_iter().filter(|(name, _)| name.ends_with("parquet")).collect::<Vec<_>>()
+    };
+    assert_eq!(files(hashes(&archive).unwrap()), files(whole));
+    let gap = write(hours(5), hours(6)).await.unwrap_err().to_string();
+    assert!(gap.contains("export a range without a gap"), "{gap}");
+    // Windows from the epoch on would need bets from before.
+    let sink = Sink { access: Some(&access), fill: false, out: None };
+    let early =
+        backfill::run(&wanted, Source::Archive(archive.clone()), &sink, &Interrupt::default(), &mut |_| {}).await;
+    assert!(early.unwrap_err().to_string().contains("are needed"));
+    // Of what the archive has not, no window is computed.
+    wanted.starts.start = hours(0) + wanted.max_skew_ms;
+    let part = compute(&wanted, Source::Archive(archive.clone()), &sink).await;
+    write(hours(1), i64::MAX).await.unwrap();
+    let all = compute(&wanted, Source::Archive(archive.clone()), &sink).await;
+    assert!(part.windows > 0 && part.windows < all.windows, "{part:?} {all:?}");
+    assert_eq!((part.alike, all.alike), (part.windows, all.windows));
+}
+
+/// The hour in which the first bet was decided.
+fn first_hour(node: &Node) -> i64 {
+    let first = tests::invariants::bets(node).iter().map(|row| row.decided_at.millis()).min().unwrap();
+    first - first.rem_euclid(3_600_000)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,6 +24,15 @@ pub enum Source<'a> {
 }
 
 impl Source<'_> {
+    /// What tells it from others.
+    pub fn identity(&self) -> PathBuf {
+        let dir = match self {
+            Source::Pipeline(access) => access.dir().to_owned(),
+            Source::Archive(dir) => dir.clone(),
+        };
+        dir.canonicalize().unwrap_or(dir)
+    }
+
     /// The bets decided in a range of times, and not before `from`; and the moment before which there
     /// are no others.
     pub async fn open(self, decided: Range<i64>, from: i64) -> Result<(Arrival, Bets)> {
@@ -36,9 +45,10 @@ impl Source<'_> {
                 Ok((frontier, access.bets(asked).await?.batches))
             }
             Source::Archive(dir) => {
-                let archive = Archive::open(&dir, decided.start.max(from))?;
+                let archive = Archive::open(&dir, &decided, from)?;
                 let whole_until = archive.whole_until;
-                let times = decided.start.max(from)..decided.end;
+                // What was decided later may be there as well, and may not be all of it.
+                let times = decided.start.max(from)..decided.end.min(whole_until.0);
                 let within = move |batch: Result<RecordBatch>| within(batch?, &times);
                 Ok((whole_until, stepped(archive.bets().map(within)).boxed()))
             }

@@ -29,10 +29,10 @@ Examples:
   oddsmill export users --out ./archive
 
 bets become a file an hour in which they were decided, in the order of their
-decisions; windows a file each, once they are final; other tables one file. All
-have the columns that SQL shows, and equal rows give equal files, so the same
-export again replaces them. bets can be read back: `oddsmill replay --archive`.
-It works beside a running pipeline, and readers never see half a file.
+decisions, and whole hours; windows a file each, once they are final; other
+tables one file. All have the columns that SQL shows. The same export again
+replaces the files, and readers never see half of one. bets can be read back:
+`oddsmill replay --archive`. It works beside a running pipeline.
 ";
 
 /// Write a table as Parquet files
@@ -103,7 +103,7 @@ impl Export {
     }
 }
 
-/// Every final window that starts in a range of times, a file each: the same that the pipeline writes.
+/// Every final window with rows that starts in a range of times, a file each, as the pipeline writes it.
 async fn windows(
     access: &Access,
     settings: &WindowSettings,

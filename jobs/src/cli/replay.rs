@@ -26,7 +26,9 @@ Examples:
 With --window, a window job is computed again from the bets that the pipeline
 has decided (it may be running), or from what `export bets` wrote, and compared
 with what is stored: the same bytes, revisions and watermarks included. --fill
-stores windows that the pipeline lacks, of a job that was declared later, say.
+stores windows that the pipeline lacks, of a job that was declared later, say:
+in its table and as Parquet, without records in its streams. With --out, an
+interrupted run goes on where it was.
 ";
 
 /// Turn recorded files into streams, or compute windows again

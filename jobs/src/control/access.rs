@@ -106,6 +106,14 @@ impl Access {
         Err(OpenError::Busy(dir.display().to_string()))
     }
 
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        match self {
+            Access::Local(node) => node.dir(),
+            Access::Remote(client) => client.dir(),
+        }
+    }
+
     /// Every stream's name.
     pub async fn streams(&self) -> Result<Vec<String>> {
         match self {

@@ -50,6 +50,11 @@ impl Client {
         Ok(Client { dir, connection: Mutex::new(stream), status })
     }
 
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Every stream's name.
     pub async fn streams(&self) -> Result<Vec<String>> {
         match self.ask(&Request::Streams).await? {

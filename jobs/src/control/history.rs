@@ -18,7 +18,7 @@ use crate::sql::view::View;
 use crate::windows::fill;
 
 /// Bytes of one window's rows: a million rows compressed are about 40 MB.
-pub const MAX_WINDOW_BYTES: usize = 256 << 20;
+pub const MAX_WINDOW_BYTES: usize = 64 << 20;
 
 /// Which bets: times in milliseconds since the epoch.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]

@@ -2,7 +2,8 @@
 //!
 //! Bounds: [`MAX_CONNECTIONS`] connections; [`MAX_APPEND_BYTES`] of records in an append and
 //! [`MAX_READ_BYTES`] in a read, so that all connections together hold under 0.5 GiB; a wait of at
-//! most [`MAX_WAIT`]. A connection says hello within [`HELLO_LIMIT`] or is closed.
+//! most [`MAX_WAIT`]; one window that is filled at a time, of [`MAX_WINDOW_BYTES`]. A connection says
+//! hello within [`HELLO_LIMIT`] or is closed.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,7 +67,11 @@ impl Server {
             writable: mode == Mode::Live,
         };
         let stop = watch::Sender::new(false);
-        let task = tokio::spawn(accept(listener, Arc::new(Service { node, status }), stop.subscribe()));
+        let task = tokio::spawn(accept(
+            listener,
+            Arc::new(Service { node, status, fills: Semaphore::new(1) }),
+            stop.subscribe(),
+        ));
         Ok(Server { dir, stop, task })
     }
 
@@ -152,6 +157,8 @@ pub(super) async fn converse(mut stream: UnixStream, service: &Service, mut stop
 pub(super) struct Service {
     pub node: Node,
     pub status: Status,
+    /// Windows are taken one at a time: each may be large.
+    pub fills: Semaphore,
 }
 
 impl Service {
@@ -204,6 +211,7 @@ impl Service {
                 return frame::send_parts(stream, &bytes.unwrap_or_default()).await;
             }
             Request::Fill { name, start } => {
+                let _turn = self.fills.acquire().await.map_err(|cause| Error::fatal("taking a window", cause))?;
                 // The data is read in any case, so that the conversation stays in step.
                 let rows = frame::receive_parts(stream, MAX_WINDOW_BYTES).await?;
                 self.writable()?;

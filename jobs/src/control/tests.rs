@@ -28,7 +28,7 @@ fn node() -> Node {
 
 fn service(node: &Node, writable: bool) -> Arc<Service> {
     let status = Status { command: "run".into(), pid: 7, version: "1".into(), writable };
-    Arc::new(Service { node: node.clone(), status })
+    Arc::new(Service { node: node.clone(), status, fills: tokio::sync::Semaphore::new(1) })
 }
 
 /// Serves one end of a socket pair and gives the other.

@@ -2,18 +2,19 @@
 
 use pipeline::tables::{Commit, system};
 use pipeline::window::times::WindowSettings;
-use pipeline::window::windows::window_rows;
+use pipeline::window::windows::{is_done, window_rows};
 use pipeline::window::{export, results, state};
-use pipeline::{Error, Result};
+use pipeline::{Arrival, Error, Result};
 
 use crate::bets::event_time;
+use crate::betting;
 use crate::control::history;
 use crate::node::Node;
 
 /// Stores the rows of a final window, if nothing is stored of it, and says whether so. Its Parquet
 /// file is written as well, where the window has one.
 ///
-/// The loop never touches a window that is final, so this may run beside it.
+/// The loop never touches a window once it has done with it, so this may run beside it.
 pub async fn fill(node: &Node, name: &str, start: i64, rows: &[u8]) -> Result<bool> {
     let settings = node.windows.iter().find(|job| job.spec.name == name).ok_or_else(|| {
         Error::Reject(format!(
@@ -26,7 +27,7 @@ pub async fn fill(node: &Node, name: &str, start: i64, rows: &[u8]) -> Result<bo
             "these are no rows of the pipeline's window {name:?}: {error}; use the same SQL for both"
         ))
     })?;
-    check_final(settings, start, history::frontier(node).await?)?;
+    check_done(node, settings, start).await?;
     if history::window(node, name, start)?.is_some() {
         return Ok(false);
     }
@@ -40,16 +41,17 @@ pub async fn fill(node: &Node, name: &str, start: i64, rows: &[u8]) -> Result<bo
     Ok(true)
 }
 
-fn check_final(settings: &WindowSettings, start: i64, frontier: pipeline::Arrival) -> Result<()> {
-    let due = settings.final_at(start);
-    if settings.pane_of(start) == start && due <= frontier {
+async fn check_done(node: &Node, settings: &WindowSettings, start: i64) -> Result<()> {
+    let frontier = history::frontier(node).await?;
+    let begins = settings.pane_of(start) == start;
+    if begins && is_done(&node.ports().tables, betting::LOOP, settings, start, frontier).await? {
         return Ok(());
     }
     Err(Error::Reject(format!(
         "window {:?} that starts at {} is final at {}, and the pipeline has applied everything up to {}; fill it then",
         settings.spec.name,
-        event_time(pipeline::Arrival(start)),
-        event_time(due),
+        event_time(Arrival(start)),
+        event_time(settings.final_at(start)),
         event_time(frontier),
     )))
 }

@@ -11,7 +11,8 @@ pub mod publish;
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use pipeline::id_text;
 use pipeline::window::times::{Late, WindowSettings};
 use pipeline::window::windows::MAX_OPEN;
 use pipeline::window::{WindowPlan, WindowSpec};
@@ -102,9 +103,6 @@ fn problem(settings: &WindowSettings, times: Times) -> Option<String> {
 
 /// The columns of a window's results as people see them: ids as text.
 pub fn shown(stored: &Schema) -> SchemaRef {
-    let field = |field: &Arc<Field>| match field.data_type() {
-        DataType::FixedSizeBinary(16 | 20) => Field::new(field.name(), DataType::Utf8, field.is_nullable()),
-        other => Field::new(field.name(), other.clone(), field.is_nullable()),
-    };
+    let field = |field: &Arc<Field>| Field::new(field.name(), id_text::shown(field.data_type()), field.is_nullable());
     Arc::new(Schema::new(stored.fields().iter().map(field).collect::<Vec<_>>()))
 }

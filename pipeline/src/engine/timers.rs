@@ -39,8 +39,7 @@ pub struct Timers {
 impl Timers {
     /// Reads a loop's timers.
     pub async fn load(tables: &Tables, name: &str) -> Result<Timers> {
-        let mut prefix = name.as_bytes().to_vec();
-        prefix.push(0);
+        let prefix = prefix(name);
         let mut waiting = BTreeSet::new();
         for (key, _) in tables.scan(system::TIMERS, &prefix).await? {
             let bad = || Error::corrupt("a timer");
@@ -78,10 +77,26 @@ impl Timers {
     }
 
     fn row(&self, timer: &Timer) -> Vec<u8> {
-        let mut row = self.prefix.clone();
-        row.extend_from_slice(&timer.due.0.to_be_bytes());
-        row.push(timer.owner as u8);
-        row.extend_from_slice(&timer.key);
-        row
+        row(&self.prefix, timer)
     }
+}
+
+/// Whether a timer of a loop is set and was not delivered yet.
+pub async fn waits(tables: &Tables, name: &str, timer: &Timer) -> Result<bool> {
+    let rows = tables.get(system::TIMERS, &[row(&prefix(name), timer)]).await?;
+    Ok(rows.iter().any(Option::is_some))
+}
+
+fn prefix(name: &str) -> Vec<u8> {
+    let mut prefix = name.as_bytes().to_vec();
+    prefix.push(0);
+    prefix
+}
+
+fn row(prefix: &[u8], timer: &Timer) -> Vec<u8> {
+    let mut row = prefix.to_vec();
+    row.extend_from_slice(&timer.due.0.to_be_bytes());
+    row.push(timer.owner as u8);
+    row.extend_from_slice(&timer.key);
+    row
 }

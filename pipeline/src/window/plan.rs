@@ -102,7 +102,7 @@ impl WindowPlan {
         self.length_ms
     }
 
-    /// Tells plans apart whose states do not merge: a hash of the SQL, the time column, the length,
+    /// Tells plans apart whose states do not merge: a hash of the SQL, the time column, the hop,
     /// the state's columns, the state format and the version of DataFusion.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint

@@ -65,6 +65,11 @@ pub(super) fn again(settings: &WindowSettings, event: Event, start: i64, due: Ar
     Some((next, timer_key(&settings.spec.name, Event::Early, start)))
 }
 
+/// The key of the timer at which a window is final.
+pub(super) fn final_key(settings: &WindowSettings, start: i64) -> Vec<u8> {
+    timer_key(&settings.spec.name, Event::Final, start)
+}
+
 fn timer_key(name: &str, event: Event, start: i64) -> Vec<u8> {
     let mut key = vec![event as u8];
     key.extend_from_slice(&start.to_be_bytes());

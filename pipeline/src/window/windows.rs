@@ -21,6 +21,7 @@ use super::times::WindowSettings;
 use super::{export, state};
 use crate::clock::Arrival;
 use crate::engine::Ports;
+use crate::engine::timers::{self, Owner, Timer};
 use crate::error::{Error, Result};
 use crate::fault::{Bug, CrashPoint};
 use crate::metrics::Metric;
@@ -149,6 +150,20 @@ impl Windows {
         let rows = (changed.num_rows() > 0).then(|| window_rows(settings, start, changed));
         Ok((rows, schedule::again(settings, event, start, due)))
     }
+}
+
+/// Whether a window is final and its loop has nothing more to do with it. `frontier` is how far the
+/// loop has come; at that very moment its timer may still wait behind another's.
+pub async fn is_done(
+    tables: &Tables,
+    loop_name: &str,
+    settings: &WindowSettings,
+    start: i64,
+    frontier: Arrival,
+) -> Result<bool> {
+    let (due, key) = (settings.final_at(start), schedule::final_key(settings, start));
+    let timer = Timer { due, owner: Owner::Window, key };
+    Ok(due <= frontier && !timers::waits(tables, loop_name, &timer).await?)
 }
 
 /// Rows of the window of a job that starts then.

@@ -49,7 +49,7 @@ pub fn rows_to_sql(rows: &[BetRow]) -> Result<RecordBatch, ColumnError> {
 }
 
 /// The columns of the table that windows are computed from, with what says which rows count, and when.
-pub const COUNTED: [&str; 11] = [
+pub const ARCHIVED: [&str; 11] = [
     "bet_uuid",
     "question_uuid",
     "outcome_index",
@@ -63,13 +63,13 @@ pub const COUNTED: [&str; 11] = [
     "decided_at",
 ];
 
-/// The stored form of [`COUNTED`], from rows of the table in any order of columns: ids as bytes,
+/// The stored form of [`ARCHIVED`], from rows of the table in any order of columns: ids as bytes,
 /// statuses as codes.
 pub fn counted(rows: &RecordBatch) -> Result<RecordBatch, ColumnError> {
     let stored = bet_block::schema();
-    let mut fields = Vec::with_capacity(COUNTED.len());
-    let mut columns = Vec::with_capacity(COUNTED.len());
-    for name in COUNTED {
+    let mut fields = Vec::with_capacity(ARCHIVED.len());
+    let mut columns = Vec::with_capacity(ARCHIVED.len());
+    for name in ARCHIVED {
         let field = stored.field_with_name(name)?.clone();
         let column = rows.column_by_name(name).ok_or(ColumnError::Shape(name))?;
         columns.push(match field.data_type() {

@@ -105,6 +105,7 @@ impl Window {
                 "window": settings.spec.name, "bets": bets, "windows": windows, "rows": rows, "alike": alike,
                 "different": different, "missing": missing, "filled": filled, "open": open,
                 "applied_until": event_time(*frontier).to_rfc3339(),
+                "went_on_from": outcome.resumed.map(|at| event_time(at).to_rfc3339()),
             }));
         }
         let mut out = stdout();
@@ -138,7 +139,10 @@ impl Window {
             lines.push(("files", dir.join(name).display().to_string()));
         }
         if let Some(from) = outcome.resumed {
-            lines.push(("went on from", format!("{}, where an earlier run was interrupted", event_time(from))));
+            lines.push((
+                "went on from",
+                format!("{}, where an earlier run was interrupted; its windows are counted", event_time(from)),
+            ));
         }
         lines
     }
@@ -150,11 +154,12 @@ const NO_END_MS: i64 = 253_370_764_800_000;
 /// What the exit code says, and what to do about it.
 fn verdict(settings: &WindowSettings, outcome: &Outcome, files: bool) -> Result<(), Failure> {
     if outcome.interrupted {
-        let text = match files {
-            true => "interrupted; run the same command again to go on from there",
-            false => "interrupted; nothing was written",
+        let text = match (files, outcome.filled) {
+            (true, _) => "interrupted; run the same command again to go on".to_owned(),
+            (false, 0) => "interrupted; nothing was written".to_owned(),
+            (false, filled) => format!("interrupted; {} stored", counted(filled, "window")),
         };
-        return Err(Failure::Interrupted(text.into()));
+        return Err(Failure::Interrupted(text));
     }
     if outcome.different.is_empty() || !settings.plan.is_exact() {
         return Ok(());

@@ -1,14 +1,20 @@
 //! Keys by number: a hash table that is only ever added to.
 
+use std::hash::BuildHasher;
+
 use datafusion::common::{Result, exec_datafusion_err};
+use hashbrown::DefaultHashBuilder;
 
 use super::packing::{Key, WORDS};
 
 /// The number of no key.
 const UNKNOWN: u32 = u32::MAX;
 
+/// One word for each word of a key, and one between them.
+type Seed = [u64; WORDS + 1];
+
 /// Keys, numbered in the order in which they were first seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Dictionary {
     /// A key's number plus one below, half of its hash above; zero where there is none. A power of
     /// two, half of them in use at most; the next one is tried where one is taken.
@@ -16,6 +22,17 @@ pub struct Dictionary {
     keys: Vec<Key>,
     /// Numbers of the keys, of as many as were sorted, by key.
     sorted: Vec<u32>,
+    /// Drawn anew for each dictionary: producers choose ids, and must not choose their hashes. No byte
+    /// of a result depends on it, since keys are put in order by themselves.
+    seed: Seed,
+}
+
+impl Default for Dictionary {
+    fn default() -> Self {
+        let random = DefaultHashBuilder::default();
+        let seed = std::array::from_fn(|word| random.hash_one(word));
+        Dictionary { slots: Vec::new(), keys: Vec::new(), sorted: Vec::new(), seed }
+    }
 }
 
 impl Dictionary {
@@ -36,7 +53,7 @@ impl Dictionary {
     pub fn ids(&mut self, keys: &[Key], ids: &mut [u32]) -> Result<()> {
         if let Some(mask) = self.slots.len().checked_sub(1) {
             for (id, key) in ids.iter_mut().zip(keys) {
-                *id = (self.slots[hash(key) as usize & mask] as u32).wrapping_sub(1);
+                *id = (self.slots[hash(key, &self.seed) as usize & mask] as u32).wrapping_sub(1);
             }
             for (id, key) in ids.iter_mut().zip(keys) {
                 let known = self.keys.get(*id as usize).unwrap_or(&[u64::MAX; WORDS]);
@@ -56,7 +73,7 @@ impl Dictionary {
     }
 
     fn id(&mut self, key: &Key) -> Result<u32> {
-        let hash = hash(key);
+        let hash = hash(key, &self.seed);
         let mut at = hash as usize;
         let Some(mask) = self.slots.len().checked_sub(1) else { return self.insert(key, hash) };
         loop {
@@ -79,7 +96,7 @@ impl Dictionary {
         if self.keys.len() * 2 >= self.slots.len() {
             self.slots = vec![0; (self.slots.len() * 2).max(64)];
             for (id, key) in self.keys.iter().enumerate() {
-                place(&mut self.slots, self::hash(key), id as u32);
+                place(&mut self.slots, self::hash(key, &self.seed), id as u32);
             }
         }
         let id = u32::try_from(self.keys.len()).ok().filter(|id| *id < UNKNOWN - 1);
@@ -110,16 +127,12 @@ fn place(slots: &mut [u64], hash: u64, id: u32) {
 }
 
 /// Folded multiplication, as foldhash and wyhash have it: every bit of the key reaches every bit of
-/// the hash. Keys are ids and times of our own, so no seed is needed against an adversary beyond what
-/// a random id gives.
+/// the hash.
 #[inline]
-fn hash(key: &Key) -> u64 {
+fn hash(key: &Key, seed: &Seed) -> u64 {
     fn fold(a: u64, b: u64) -> u64 {
         let product = u128::from(a) * u128::from(b);
         (product as u64) ^ ((product >> 64) as u64)
     }
-    fold(
-        fold(key[0] ^ 0x9e37_79b9_7f4a_7c15, key[1] ^ 0xbf58_476d_1ce4_e5b9) ^ 0x94d0_49bb_1331_11eb,
-        key[2] ^ 0x2545_f491_4f6c_dd1d,
-    )
+    fold(fold(key[0] ^ seed[0], key[1] ^ seed[1]) ^ seed[2], key[2] ^ seed[3])
 }

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{AsArray, RecordBatch};
+use datafusion::arrow::datatypes::TimestampMillisecondType;
 
 use super::{QUERY, Random, Reading, batch, plan, readings, reference};
 use crate::window::{WindowPlan, state};
@@ -113,4 +114,26 @@ fn a_hundred_thousand_groups_are_all_aggregated() {
     let result = plan.finish(states[0].0, &[states[0].1.clone(), states[0].1.clone()]).unwrap();
     assert_eq!(result.num_rows(), 100_000);
     assert!(reference::rows(&result).iter().all(|row| row.readings == 4));
+}
+
+#[test]
+fn keys_with_a_time_zone_stay_what_they_are() {
+    let plan = plan(
+        "SELECT arrow_cast(event_time, 'Timestamp(Millisecond, Some(\"+02:00\"))') AS at, count(*) AS readings \
+         FROM readings GROUP BY arrow_cast(event_time, 'Timestamp(Millisecond, Some(\"+02:00\"))')",
+    );
+    let rows = readings(9, 200, 5, false);
+    let states = fold(&plan, &[batch(&rows)]);
+    let straight = encoded(&finish_all(&plan, states.clone()));
+    let mut merged = states;
+    for states in merged.values_mut() {
+        for _ in 0..3 {
+            *states = vec![plan.merge(states).unwrap()];
+        }
+    }
+    assert_eq!(encoded(&finish_all(&plan, merged.clone())), straight);
+    for (start, rows) in finish_all(&plan, merged) {
+        let times = rows.column(0).as_primitive::<TimestampMillisecondType>();
+        assert!(times.values().iter().all(|at| (start..start + super::LENGTH_MS).contains(at)), "{start} {times:?}");
+    }
 }

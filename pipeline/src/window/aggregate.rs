@@ -66,7 +66,7 @@ impl Grouping {
 
 /// Which keys have which group.
 enum Groups<'plan> {
-    Fixed(FixedGroups<'plan>),
+    Fixed(Box<FixedGroups<'plan>>),
     General(Box<dyn GroupValues>),
 }
 
@@ -74,7 +74,7 @@ impl<'plan> Groups<'plan> {
     fn new(grouping: &'plan Grouping, rows: usize) -> Result<Groups<'plan>> {
         let Grouping { key_schema, layout, dictionaries } = grouping;
         Ok(match layout {
-            Some(layout) => Groups::Fixed(FixedGroups::new(layout, dictionaries, rows)),
+            Some(layout) => Groups::Fixed(Box::new(FixedGroups::new(layout, dictionaries, rows))),
             None => Groups::General(new_group_values(Arc::clone(key_schema), &GroupOrdering::None)?),
         })
     }

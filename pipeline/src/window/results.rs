@@ -108,8 +108,8 @@ pub fn revise(
     let places: HashMap<&[u8], usize> = (0..).zip(&old_keys).map(|(place, key)| (&key[..], place)).collect();
     let mut next = Vec::with_capacity(result.num_rows());
     let mut changed = Vec::with_capacity(result.num_rows());
-    for row in 0..result.num_rows() {
-        let earlier = places.get(&new_keys[row][..]);
+    for (row, key) in new_keys.iter().enumerate() {
+        let earlier = places.get(&key[..]);
         let same = earlier.is_some_and(|place| old_values.row(*place) == new_values.row(row));
         let revision = earlier.map_or(0, |place| revisions.value(*place));
         next.push(if same { revision } else { revision + 1 });

@@ -22,6 +22,7 @@ use schemas::columns;
 use schemas::columns::bet_block::BetBlock;
 use schemas::dead_letter::{DeadLetter, DeadLettered};
 use schemas::game_event::GameEvent;
+use schemas::log_position::LogPosition;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::bets::{self, BetRules, odds};
@@ -32,7 +33,8 @@ use crate::windows;
 /// The loop's name: its checkpoints and timers are kept under it.
 pub const LOOP: &str = "betting";
 
-const GAME_EVENTS: usize = 0;
+/// The number of the input `game-events`.
+pub const GAME_EVENTS: usize = 0;
 /// The number of the input `bets`.
 pub const BETS: usize = 1;
 
@@ -174,7 +176,8 @@ impl Job for Betting {
             let none = RecordBatch::new_empty(Arc::new(Schema::empty()));
             return Ok(Sealed { rows: none, windowed: BooleanArray::from(Vec::<bool>::new()) });
         }
-        let windowed = facts.iter().map(|row| Some(row.status == BetStatus::Accepted)).collect();
+        // Whatever became of it since: a bet counts that was accepted.
+        let windowed = facts.iter().map(|row| Some(row.status != BetStatus::Rejected)).collect();
         Ok(Sealed { rows: columns::bet_block::build(facts).map_err(|e| Error::fatal("bets", e))?, windowed })
     }
 
@@ -184,6 +187,30 @@ impl Job for Betting {
         }
         let block = BetBlock::new(rows).map_err(Error::corrupt)?;
         (0..block.len()).map(|row| block.row(row).map_err(Error::corrupt)).collect()
+    }
+
+    fn sum_of(&self, fact: &BetRow) -> Option<Key> {
+        (fact.status != BetStatus::Rejected).then_some(Key::Totals(fact.bet.question_uuid))
+    }
+
+    fn is_sum(&self, key: &Key) -> bool {
+        matches!(key, Key::Totals(_))
+    }
+
+    fn add(&self, fact: &BetRow, rows: &mut Rows) {
+        bets::add_to_totals(&fact.bet, rows);
+    }
+
+    fn total(&self, sums: Vec<Row>) -> Option<Row> {
+        bets::totals::of_shards(sums)
+    }
+
+    fn retell(&self, fact: &BetRow) -> Vec<(&'static str, Append)> {
+        bets::told(fact, &self.rules).into_iter().collect()
+    }
+
+    fn awaits(&self, event: &Event, rows: &Rows) -> Option<usize> {
+        matches!(event, Event::Bet(bet) if rows::question(rows, bet.question_uuid).is_none()).then_some(GAME_EVENTS)
     }
 
     fn locate(&self, key: &Key) -> (&'static str, Vec<u8>) {
@@ -202,7 +229,7 @@ impl Job for Betting {
 /// The record that tells of a dead letter.
 pub fn announce(letter: &dead_letter::DeadLetter) -> (&'static str, Append) {
     let event = DeadLettered {
-        id: DeadLetter::id_of(&letter.stream, letter.shard.0, letter.position.as_u128()),
+        id: DeadLetter::id_of(&letter.stream, letter.shard.0, &LogPosition::from_bytes(letter.position.to_be_bytes())),
         stream: letter.stream.clone(),
         shard: schemas::bet_row::shard_name(letter.shard.0),
         position: letter.position.to_string(),

@@ -10,6 +10,10 @@ pub mod backfill;
 pub mod bets;
 pub mod betting;
 pub mod cli;
+#[cfg(feature = "aws")]
+pub mod cluster;
+#[cfg(feature = "aws")]
+mod cluster_mail;
 pub mod config;
 pub mod control;
 pub mod history;

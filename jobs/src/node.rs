@@ -8,11 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pipeline::adapters::embedded::{Durability, EmbeddedLog, EmbeddedTables, Store, StoreOptions};
-use pipeline::adapters::mail::{Inbox, Smtp};
 use pipeline::engine::{LoopOptions, Ports, Stop, checkpoint};
 use pipeline::fault::Faults;
 use pipeline::log::Log;
-use pipeline::mailer::Mailer;
 use pipeline::metrics::Metrics;
 use pipeline::tables::{FactTable, Tables};
 use pipeline::window::times::WindowSettings;
@@ -22,8 +20,8 @@ use tokio::task::JoinHandle;
 use crate::bets::{BetRules, odds};
 use crate::betting::{self, Betting};
 use crate::config::window::WindowConfig;
+use crate::notify::MailOptions;
 use crate::notify::sender::Sender;
-use crate::notify::{MailOptions, MailServer};
 use crate::settle::SettleRules;
 use crate::sql::postgres::SqlOptions;
 use crate::supervise;
@@ -199,24 +197,14 @@ impl Node {
     /// A mailer that cannot be set up as asked.
     pub fn start_all(&self, drain: bool, mail: &MailOptions) -> Result<Running> {
         let sender = Sender {
-            tables: self.tables.clone(),
+            tables: Tables::Embedded(self.tables.clone()),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             faults: self.faults.clone(),
-            mailer: Arc::new(self.mailer(&mail.server)?),
+            mailer: Arc::new(mail.server.open(&self.dir().join(INBOX), self.options.durability == Durability::Fsync)?),
             options: mail.clone(),
         };
         Ok(self.start_with(drain, Some(sender)))
-    }
-
-    fn mailer(&self, server: &MailServer) -> Result<Mailer> {
-        Ok(match server {
-            MailServer::Inbox => {
-                let durable = self.options.durability == Durability::Fsync;
-                Mailer::Inbox(Inbox::open(self.dir().join(INBOX), durable)?)
-            }
-            MailServer::Smtp(url) => Mailer::Smtp(Smtp::open(url)?),
-        })
     }
 
     fn start_with(&self, drain: bool, sender: Option<Sender>) -> Running {
@@ -253,7 +241,7 @@ impl Node {
 }
 
 /// Every stream, with how many shards it gets when it is created.
-fn streams(bets_shards: u32) -> [(&'static str, u32); 10] {
+pub(crate) fn streams(bets_shards: u32) -> [(&'static str, u32); 10] {
     [
         ("bets", bets_shards),
         ("game-events", 1),

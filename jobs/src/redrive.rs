@@ -205,7 +205,7 @@ fn unknown_questions(rows: &arrow::record_batch::RecordBatch) -> Result<Vec<(Sha
     for row in 0..block.len() {
         let bet = block.row(row).map_err(Error::corrupt)?;
         if bet.reject_reason == Some(RejectReason::UnknownQuestion) {
-            places.push((ShardId(bet.shard), Position::new(bet.position)));
+            places.push((ShardId(bet.shard), Position::from_be_bytes(*bet.position.as_bytes())));
         }
     }
     Ok(places)

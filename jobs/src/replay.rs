@@ -11,6 +11,8 @@
 //! lateness) → done. An interrupt drains what is appended and leaves the rest for the next time.
 
 mod feed;
+#[cfg(feature = "aws")]
+pub mod onto;
 mod pace;
 
 use std::path::Path;

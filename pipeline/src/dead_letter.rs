@@ -142,7 +142,7 @@ impl DeadLetter {
         let (reason, mut rest) = value.split_first().ok_or_else(bad)?;
         let reason = if *reason == 0 { Reason::Invalid } else { Reason::Conflict };
         let shard = ShardId(u32::try_from(varint(&mut rest)?).map_err(|_| bad())?);
-        let (position, mut rest) = rest.split_first_chunk::<24>().ok_or_else(bad)?;
+        let (position, mut rest) = rest.split_first_chunk::<{ Position::BYTES }>().ok_or_else(bad)?;
         let arrived_at = Arrival(i64::try_from(varint(&mut rest)?).unwrap_or(i64::MAX));
         let redriven = varint(&mut rest)?;
         let mut field = || -> Result<Vec<u8>> {

@@ -183,6 +183,36 @@ pub trait Job: Send + Sync + 'static {
     /// The inverse of [`Job::seal`].
     fn unseal(&self, input: usize, rows: &RecordBatch) -> Result<Vec<Self::Fact>>;
 
+    /// The row that a fact adds to, where there is one: a sum, which no event reads. Where shards are
+    /// worked on apart, each keeps its own and [`Job::apply`]'s changes to it are forgotten.
+    fn sum_of(&self, _fact: &Self::Fact) -> Option<Self::Key> {
+        None
+    }
+
+    /// Whether a row is such a sum.
+    fn is_sum(&self, _key: &Self::Key) -> bool {
+        false
+    }
+
+    /// Adds a fact to its sum. What [`Job::apply`] has let through fits.
+    fn add(&self, _fact: &Self::Fact, _rows: &mut Rows<Self::Key, Self::Row>) {}
+
+    /// The sum of several shards' sums.
+    fn total(&self, sums: Vec<Self::Row>) -> Option<Self::Row> {
+        sums.into_iter().next()
+    }
+
+    /// The records that deciding a fact emitted, from the fact as it is stored now.
+    fn retell(&self, _fact: &Self::Fact) -> Vec<(&'static str, Append)> {
+        Vec::new()
+    }
+
+    /// The input whose records may bring a row that is missing, where an event would be decided otherwise
+    /// with it.
+    fn awaits(&self, _event: &Self::Event, _rows: &Rows<Self::Key, Self::Row>) -> Option<usize> {
+        None
+    }
+
     /// Where a row is stored: its table, and its key there.
     fn locate(&self, key: &Self::Key) -> (&'static str, Vec<u8>);
 

@@ -12,6 +12,7 @@ pub mod error;
 pub mod fault;
 pub mod id_text;
 pub mod job;
+pub mod lease;
 pub mod log;
 pub mod mailer;
 pub mod metrics;

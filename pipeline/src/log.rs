@@ -3,8 +3,12 @@
 //! Guarantee: the order of appends is kept within a shard; every acknowledged record is read at
 //! least once; an append whose acknowledgement is lost may stand twice, under two positions.
 
+#[cfg(feature = "aws")]
+use crate::adapters::aws::log::KinesisLog;
 use crate::adapters::embedded::EmbeddedLog;
 use crate::clock::Arrival;
+#[cfg(feature = "aws")]
+use crate::error::Error;
 use crate::error::Result;
 use crate::record::{Append, Position, Record};
 use crate::shard::{Shard, ShardId};
@@ -23,6 +27,9 @@ pub struct Chunk {
 pub enum Log {
     /// In this process' data directory.
     Embedded(EmbeddedLog),
+    /// In Kinesis.
+    #[cfg(feature = "aws")]
+    Kinesis(KinesisLog),
 }
 
 impl Log {
@@ -34,6 +41,8 @@ impl Log {
     pub async fn append(&self, stream: &str, records: &[Append]) -> Result<Vec<(ShardId, Position)>> {
         match self {
             Log::Embedded(log) => log.append(stream, records),
+            #[cfg(feature = "aws")]
+            Log::Kinesis(log) => log.append(stream, records).await,
         }
     }
 
@@ -41,6 +50,8 @@ impl Log {
     pub async fn shards(&self, stream: &str) -> Result<Vec<Shard>> {
         match self {
             Log::Embedded(log) => log.shards(stream),
+            #[cfg(feature = "aws")]
+            Log::Kinesis(log) => log.shards(stream).await,
         }
     }
 
@@ -49,14 +60,29 @@ impl Log {
     pub async fn read(&self, stream: &str, shard: ShardId, after: Position, max_bytes: usize) -> Result<Chunk> {
         match self {
             Log::Embedded(log) => log.read(stream, shard, after, max_bytes),
+            #[cfg(feature = "aws")]
+            Log::Kinesis(log) => log.read(stream, shard, after, max_bytes).await,
         }
     }
 
     /// A moment such that every record that arrived before it can be read now, and none that
     /// arrives before it will follow.
+    ///
+    /// # Errors
+    /// `Reject` for a log that knows no such moment.
     pub async fn barrier(&self) -> Result<Arrival> {
+        Ok(self.embedded()?.barrier())
+    }
+
+    /// The log in this process' data directory.
+    ///
+    /// # Errors
+    /// `Reject` for another one.
+    pub fn embedded(&self) -> Result<&EmbeddedLog> {
         match self {
-            Log::Embedded(log) => Ok(log.barrier()),
+            Log::Embedded(log) => Ok(log),
+            #[cfg(feature = "aws")]
+            Log::Kinesis(_) => Err(Error::Reject("this needs the log of a data directory, not Kinesis".into())),
         }
     }
 }

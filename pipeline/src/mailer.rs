@@ -2,12 +2,15 @@
 //!
 //! Guarantee: at-least-once, and a mail sent again is the same mail. Its bytes carry one
 //! Message-ID, which lets the reader's mail program show it once; no mail server promises more.
-//! Into the local inbox a mail goes exactly once: its id and time name its file.
+//! Into the local inbox a mail goes exactly once: its id and time name its file. SES alone replaces the
+//! Message-ID, so a repeat is seen there; [`Mailer::batch`] keeps them few.
 //!
 //! A mail's life: the caller keeps it → [`Mailer::send`] → [`Sent::Delivered`], and the caller
 //! forgets it; or [`Sent::Later`], and it comes again; or [`Sent::Bounced`] or [`Sent::Refused`],
 //! and it never comes again.
 
+#[cfg(feature = "aws")]
+use crate::adapters::aws::{ses::Ses, sns::Sns};
 use crate::adapters::mail::{Inbox, Smtp};
 use crate::clock::Arrival;
 use crate::error::Result;
@@ -29,6 +32,23 @@ pub struct Mail {
     pub at: Arrival,
     /// The message of RFC 5322, its lines ended by CRLF.
     pub message: Vec<u8>,
+    /// The same for a topic, where the mailer publishes ([`Mailer::publishes`]).
+    pub notice: Option<Notice>,
+}
+
+/// What a topic is told, for whoever listens: words for people, data for programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Whom it is about. Subscriptions of people let nothing else pass.
+    pub person: String,
+    /// One line.
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+    /// JSON; empty where programs get the text as well.
+    pub data: String,
+    /// What else subscribers may filter by: names and values.
+    pub attributes: Vec<(&'static str, String)>,
 }
 
 impl Mail {
@@ -64,6 +84,12 @@ pub enum Mailer {
     Inbox(Inbox),
     /// A mail server.
     Smtp(Smtp),
+    /// Amazon SES, through its API.
+    #[cfg(feature = "aws")]
+    Ses(Ses),
+    /// Topics of Amazon SNS.
+    #[cfg(feature = "aws")]
+    Sns(Sns),
 }
 
 impl Mailer {
@@ -76,6 +102,64 @@ impl Mailer {
         match self {
             Mailer::Inbox(inbox) => inbox.send(mails).await,
             Mailer::Smtp(smtp) => smtp.send(mails).await,
+            #[cfg(feature = "aws")]
+            Mailer::Ses(ses) => ses.send(mails).await,
+            #[cfg(feature = "aws")]
+            Mailer::Sns(sns) => sns.send(mails).await,
+        }
+    }
+
+    /// Asks a person to subscribe, where the mailer tells a topic: it sends a link to this address. Asked
+    /// again while that is not confirmed, it sends the link again.
+    ///
+    /// # Errors
+    /// `Reject` where nobody more can subscribe; else as [`Mailer::send`].
+    #[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only topics have subscribers"))]
+    pub async fn subscribe(&self, person: &str, email: &str) -> Result<()> {
+        match self {
+            #[cfg(feature = "aws")]
+            Mailer::Sns(sns) => sns.subscribe(person, email).await.map(|_| ()),
+            Mailer::Inbox(_) | Mailer::Smtp(_) => Ok(()),
+            #[cfg(feature = "aws")]
+            Mailer::Ses(_) => Ok(()),
+        }
+    }
+
+    /// Ends the subscriptions of an address, where there are any.
+    ///
+    /// # Errors
+    /// As [`Mailer::subscribe`].
+    #[cfg_attr(not(feature = "aws"), expect(unused_variables, reason = "only topics have subscribers"))]
+    pub async fn unsubscribe(&self, email: &str) -> Result<()> {
+        match self {
+            #[cfg(feature = "aws")]
+            Mailer::Sns(sns) => sns.unsubscribe(email).await.map(|_| ()),
+            Mailer::Inbox(_) | Mailer::Smtp(_) => Ok(()),
+            #[cfg(feature = "aws")]
+            Mailer::Ses(_) => Ok(()),
+        }
+    }
+
+    /// How many mails to hand over at once, at most: what a crash before their outcome is recorded sends
+    /// again.
+    pub fn batch(&self) -> usize {
+        match self {
+            Mailer::Inbox(_) | Mailer::Smtp(_) => usize::MAX,
+            #[cfg(feature = "aws")]
+            Mailer::Ses(ses) => ses.batch(),
+            #[cfg(feature = "aws")]
+            Mailer::Sns(_) => usize::MAX,
+        }
+    }
+
+    /// Whether it tells a topic instead of writing letters: it needs a mail's notice, and no address.
+    pub fn publishes(&self) -> bool {
+        match self {
+            Mailer::Inbox(_) | Mailer::Smtp(_) => false,
+            #[cfg(feature = "aws")]
+            Mailer::Ses(_) => false,
+            #[cfg(feature = "aws")]
+            Mailer::Sns(_) => true,
         }
     }
 }
@@ -91,7 +175,8 @@ mod tests {
             .into_iter()
             .chain([("a/b", false), ("a\\b", false), ("a\0", false), ("ä", false), (&long, false)])
         {
-            let mail = Mail { id: id.into(), from: String::new(), to: String::new(), at: Arrival(0), message: vec![] };
+            let (from, to) = (String::new(), String::new());
+            let mail = Mail { id: id.into(), from, to, at: Arrival(0), message: vec![], notice: None };
             assert_eq!(mail.id_problem().is_none(), good, "{id:?}");
         }
     }

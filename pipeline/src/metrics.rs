@@ -64,6 +64,7 @@ metrics! {
     MailSkipped => "mail.skipped.mails", Counter, "Mails that nobody wants: no confirmed address, unsubscribed, or bounced before.";
     MailRetried => "mail.retried.mails", Counter, "Mails that were put off for another attempt.";
     MailFailed => "mail.failed.mails", Counter, "Mails given up: refused, bounced, or tried too often.";
+    MailOutboxAge => "mail.outbox_age.ms", Gauge, "How long the mail has waited that is due the longest.";
     JobShortSweeps => "job.short.sweeps", Counter, "Sweeps over stored records that found too few of them, and begin again.";
     JobSettlements => "job.settlements.records", Counter, "Settlements finished: all records of one are settled.";
 }

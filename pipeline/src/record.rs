@@ -13,52 +13,71 @@ pub const MAX_RECORD_BYTES: usize = 1 << 20;
 /// Longest partition key, in bytes (Kinesis counts 256 characters).
 pub const MAX_PARTITION_KEY_BYTES: usize = 256;
 
-/// Where a record stands in its shard. A string to users; compared as a number.
+/// Where a record stands in its shard. A string to users; compared as numbers.
 ///
-/// Kinesis prints 186-bit unpadded decimals, so positions are 192-bit numbers here: comparing
-/// their texts would put 9 after 10.
+/// Kinesis prints 186-bit unpadded decimals, so the number has 192 bits here: comparing texts would
+/// put 9 after 10. A record of an aggregate has its place there as well, counted from 0, and is
+/// written `NUMBER.PLACE`; a place of 0 is not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position {
-    hi: u64,
-    lo: u128,
+    /// 64 bits each, the most significant first.
+    limbs: [u64; 3],
+    sub: u32,
 }
 
 impl Position {
+    /// Bytes of a stored position.
+    pub const BYTES: usize = 28;
+
     /// Before the first record of any shard.
-    pub const START: Position = Position { hi: 0, lo: 0 };
+    pub const START: Position = Position { limbs: [0; 3], sub: 0 };
 
     /// After every record.
-    pub const MAX: Position = Position { hi: u64::MAX, lo: u128::MAX };
+    pub const MAX: Position = Position { limbs: [u64::MAX; 3], sub: u32::MAX };
 
     /// The position with this number (the embedded log counts from 1 in each shard).
-    pub const fn new(lo: u128) -> Position {
-        Position { hi: 0, lo }
+    pub const fn new(number: u128) -> Position {
+        Position { limbs: [0, (number >> 64) as u64, number as u64], sub: 0 }
     }
 
     /// The number, where it fits 64 bits, as every position of the embedded log does.
     pub fn as_u64(self) -> Option<u64> {
-        if self.hi == 0 { u64::try_from(self.lo).ok() } else { None }
+        match self {
+            Position { limbs: [0, 0, number], sub: 0 } => Some(number),
+            _ => None,
+        }
     }
 
-    /// The number's low 128 bits: all of it for the embedded log.
-    pub fn as_u128(self) -> u128 {
-        self.lo
+    /// The place in an aggregate, counted from 0.
+    pub const fn sub(self) -> u32 {
+        self.sub
     }
 
-    /// 24 big-endian bytes, whose order is the numbers' order.
-    pub fn to_be_bytes(self) -> [u8; 24] {
-        let mut out = [0; 24];
-        out[..8].copy_from_slice(&self.hi.to_be_bytes());
-        out[8..].copy_from_slice(&self.lo.to_be_bytes());
+    /// The position of a record in the aggregate that stands here.
+    #[must_use]
+    pub const fn with_sub(self, sub: u32) -> Position {
+        Position { sub, ..self }
+    }
+
+    /// Big-endian bytes, whose order is the positions' order.
+    pub fn to_be_bytes(self) -> [u8; Position::BYTES] {
+        let mut out = [0; Position::BYTES];
+        let (number, sub) = out.split_at_mut(24);
+        for (bytes, limb) in number.chunks_exact_mut(8).zip(self.limbs) {
+            bytes.copy_from_slice(&limb.to_be_bytes());
+        }
+        sub.copy_from_slice(&self.sub.to_be_bytes());
         out
     }
 
     /// The inverse of [`Position::to_be_bytes`].
-    pub fn from_be_bytes(bytes: [u8; 24]) -> Position {
-        let (mut hi, mut lo) = ([0; 8], [0; 16]);
-        hi.copy_from_slice(&bytes[..8]);
-        lo.copy_from_slice(&bytes[8..]);
-        Position { hi: u64::from_be_bytes(hi), lo: u128::from_be_bytes(lo) }
+    pub fn from_be_bytes(bytes: [u8; Position::BYTES]) -> Position {
+        let mut position = Position::START;
+        for (limb, bytes) in position.limbs.iter_mut().zip(bytes.as_chunks::<8>().0) {
+            *limb = u64::from_be_bytes(*bytes);
+        }
+        position.sub = bytes.last_chunk().map_or(0, |sub| u32::from_be_bytes(*sub));
+        position
     }
 }
 
@@ -67,14 +86,15 @@ impl FromStr for Position {
 
     fn from_str(text: &str) -> Result<Position> {
         let bad = || Error::Reject(format!("position {text:?} is not a decimal number below 2^192"));
-        if text.is_empty() {
+        let (number, sub) = text.split_once('.').map_or((text, None), |(number, sub)| (number, Some(sub)));
+        if number.is_empty() {
             return Err(bad());
         }
-        // Three 64-bit limbs, least significant first; each digit is a multiply by ten and an add.
+        // Each digit is a multiply by ten and an add, from the least significant limb on.
         let mut limbs = [0u64; 3];
-        for digit in text.bytes() {
+        for digit in number.bytes() {
             let mut carry = u128::from(digit.checked_sub(b'0').filter(|d| *d < 10).ok_or_else(bad)?);
-            for limb in &mut limbs {
+            for limb in limbs.iter_mut().rev() {
                 let wide = u128::from(*limb) * 10 + carry;
                 *limb = wide as u64;
                 carry = wide >> 64;
@@ -83,29 +103,34 @@ impl FromStr for Position {
                 return Err(bad());
             }
         }
-        let lo = u128::from(limbs[0]) | (u128::from(limbs[1]) << 64);
-        Ok(Position { hi: limbs[2], lo })
+        let sub = sub.map(|sub| sub.parse().map_err(|_| bad())).transpose()?.unwrap_or(0);
+        Ok(Position { limbs, sub })
     }
 }
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.hi == 0 {
-            return write!(f, "{}", self.lo);
+        match self.limbs {
+            [0, high, low] => write!(f, "{}", u128::from(high) << 64 | u128::from(low))?,
+            limbs => f.write_str(&decimal(limbs))?,
         }
-        let mut limbs = [self.hi, (self.lo >> 64) as u64, self.lo as u64];
-        let mut digits = Vec::with_capacity(58);
-        while limbs != [0; 3] {
-            let mut rest = 0u128;
-            for limb in &mut limbs {
-                let wide = (rest << 64) | u128::from(*limb);
-                *limb = (wide / 10) as u64;
-                rest = wide % 10;
-            }
-            digits.push(char::from(b'0' + rest as u8));
-        }
-        f.write_str(&digits.iter().rev().collect::<String>())
+        if self.sub == 0 { Ok(()) } else { write!(f, ".{}", self.sub) }
     }
+}
+
+/// A number of three limbs in decimal.
+fn decimal(mut limbs: [u64; 3]) -> String {
+    let mut digits = Vec::with_capacity(58);
+    while limbs != [0; 3] {
+        let mut rest = 0u128;
+        for limb in &mut limbs {
+            let wide = (rest << 64) | u128::from(*limb);
+            *limb = (wide / 10) as u64;
+            rest = wide % 10;
+        }
+        digits.push(char::from(b'0' + rest as u8));
+    }
+    digits.iter().rev().collect()
 }
 
 /// A record to append: the envelope a producer fills.
@@ -181,13 +206,17 @@ mod tests {
             "340282366920938463463374607431768211456",
             "49668899999999999999999999999999999999999999999999999999",
             "6277101735386680763835789423207666416102355444464034512895",
+            "49668899999999999999999999999999999999999999999999999999.17",
         ] {
             let position: Position = text.parse().unwrap();
             assert_eq!(position.to_string(), text);
             assert_eq!(Position::from_be_bytes(position.to_be_bytes()), position);
         }
-        assert!("9".parse::<Position>().unwrap() < "10".parse().unwrap());
-        for bad in ["", "-1", "1x", "6277101735386680763835789423207666416102355444464034512896"] {
+        for (before, after) in [("9", "10"), ("9", "9.1"), ("9.2", "9.10"), ("9.4294967295", "10")] {
+            let [before, after] = [before, after].map(|text| text.parse::<Position>().unwrap());
+            assert!(before < after && before.to_be_bytes() < after.to_be_bytes(), "{before} {after}");
+        }
+        for bad in ["", "-1", "1x", ".1", "1.", "1.x", "6277101735386680763835789423207666416102355444464034512896"] {
             assert!(bad.parse::<Position>().is_err(), "{bad}");
         }
     }

@@ -65,6 +65,23 @@ impl<K: Clone + Eq + Hash, R> Rows<K, R> {
         slot.row.get_or_insert_with(|| Box::new(create()))
     }
 
+    /// The keys of the rows that were changed since they were last asked for, in the order of first
+    /// change. The rows stay as they are.
+    pub fn take_changed_keys(&mut self) -> Vec<K> {
+        let keys = std::mem::take(&mut self.changed);
+        for key in &keys {
+            if let Some(slot) = self.young.get_mut(key) {
+                slot.changed = false;
+            }
+        }
+        keys
+    }
+
+    /// Takes a row out, if there is one.
+    pub fn take(&mut self, key: &K) -> Option<R> {
+        self.young.remove(key).and_then(|slot| slot.row).map(|row| *row)
+    }
+
     /// Hands out every changed row, in the order of first change, and counts it as stored.
     pub fn take_changes(&mut self, mut write: impl FnMut(&K, &R)) {
         for key in self.changed.drain(..) {

@@ -4,12 +4,17 @@
 //! by the next read of the same process.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+#[cfg(feature = "aws")]
+use crate::adapters::aws::tables::DynamoTables;
 use crate::adapters::embedded::EmbeddedTables;
+#[cfg(feature = "aws")]
+use crate::error::Error;
 use crate::error::Result;
 use crate::record::Append;
 
@@ -42,13 +47,14 @@ pub struct FactTable {
     pub changing: &'static [&'static str],
 }
 
-/// Where a fact stands: its block, and the row there.
+/// Where a fact stands: its block, numbered in the order of commits, and the row there; or, in tables
+/// without blocks, the two halves of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowRef {
-    /// The block's number; blocks are numbered in the order of their commits.
+    /// The block's number, or the first half of the key.
     pub block: u64,
-    /// The row in the block.
-    pub row: u32,
+    /// The row in the block, or the second half of the key.
+    pub row: u64,
 }
 
 /// A stored decision: which body was decided under a key, and where its fact is.
@@ -154,6 +160,16 @@ impl Commit {
 pub enum Tables {
     /// In this process' data directory.
     Embedded(EmbeddedTables),
+    /// In DynamoDB: rows alone, for who reads and writes them beside the jobs. Its commits are not
+    /// atomic: rows are written before others are removed.
+    #[cfg(feature = "aws")]
+    Dynamo(DynamoTables),
+}
+
+/// The error of what rows in DynamoDB cannot do.
+#[cfg(feature = "aws")]
+fn rows_alone() -> Error {
+    Error::Fatal("facts and events in DynamoDB are the fleet's, which commits in groups".into())
 }
 
 impl Tables {
@@ -161,6 +177,11 @@ impl Tables {
     pub async fn get(&self, table: &str, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
         match self {
             Tables::Embedded(tables) => tables.get_all(table, keys),
+            #[cfg(feature = "aws")]
+            Tables::Dynamo(tables) => {
+                let rows = tables.get(table, keys).await?;
+                Ok(rows.into_iter().map(|row| row.map(|row| row.bytes)).collect())
+            }
         }
     }
 
@@ -168,6 +189,8 @@ impl Tables {
     pub async fn claims(&self, table: &FactTable, keys: &[[u8; 16]]) -> Result<Vec<Option<Claim>>> {
         match self {
             Tables::Embedded(tables) => tables.claims(table, keys),
+            #[cfg(feature = "aws")]
+            Tables::Dynamo(_) => Err(rows_alone()),
         }
     }
 
@@ -182,6 +205,8 @@ impl Tables {
     ) -> Result<Page> {
         match self {
             Tables::Embedded(tables) => tables.facts_page(table, index, key, after, limit),
+            #[cfg(feature = "aws")]
+            Tables::Dynamo(_) => Err(rows_alone()),
         }
     }
 
@@ -189,6 +214,25 @@ impl Tables {
     pub async fn scan(&self, table: &str, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         match self {
             Tables::Embedded(tables) => tables.scan(table, prefix),
+            #[cfg(feature = "aws")]
+            Tables::Dynamo(_) => {
+                let rows = self.range(table, (Bound::Included(prefix.to_vec()), Bound::Unbounded), usize::MAX).await?;
+                Ok(rows.into_iter().filter(|(key, _)| key.starts_with(prefix)).collect())
+            }
+        }
+    }
+
+    /// Reads at most `limit` rows whose keys lie between bounds, in key order.
+    pub async fn range(
+        &self,
+        table: &str,
+        bounds: (Bound<Vec<u8>>, Bound<Vec<u8>>),
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        match self {
+            Tables::Embedded(tables) => tables.range(table, bounds, limit),
+            #[cfg(feature = "aws")]
+            Tables::Dynamo(tables) => tables.range_within(table, bounds, limit).await,
         }
     }
 
@@ -197,6 +241,10 @@ impl Tables {
     pub async fn commit(&self, commit: Commit) -> Result<()> {
         match self {
             Tables::Embedded(tables) => tables.commit(commit),
+            #[cfg(feature = "aws")]
+            Tables::Dynamo(_) if !commit.facts.is_empty() || !commit.emits.is_empty() => Err(rows_alone()),
+            #[cfg(feature = "aws")]
+            Tables::Dynamo(tables) => tables.write_rows(commit.rows).await,
         }
     }
 
@@ -204,6 +252,8 @@ impl Tables {
     pub async fn sync(&self) -> Result<()> {
         match self {
             Tables::Embedded(tables) => tables.sync(),
+            #[cfg(feature = "aws")]
+            Tables::Dynamo(_) => Ok(()),
         }
     }
 }

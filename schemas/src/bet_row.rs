@@ -6,6 +6,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::bet::Bet;
+use crate::log_position::LogPosition;
 use crate::money::Money;
 use crate::row::Row;
 use crate::text::named;
@@ -67,9 +68,9 @@ pub struct BetRow {
     /// Number of the shard it came from; people see `shardId-000000000003`.
     #[n(6)]
     pub shard: u32,
-    /// Position in the shard, at most 38 digits; people see the decimal text.
+    /// Position in the shard.
     #[n(7)]
-    pub position: u128,
+    pub position: LogPosition,
     /// How it was settled: `won`, `lost` or `void`, whatever was paid since.
     #[n(8)]
     pub result: Option<BetStatus>,
@@ -79,6 +80,18 @@ pub struct BetRow {
 }
 
 impl BetRow {
+    /// The row as it was when the bet was decided, before anything was settled.
+    #[must_use]
+    pub fn as_decided(&self) -> BetRow {
+        let steps = match (self.result, self.status) {
+            (None, _) => return *self,
+            (Some(_), BetStatus::Paid) => 2,
+            (Some(_), _) => 1,
+        };
+        let status_version = self.status_version.saturating_sub(steps);
+        BetRow { status: BetStatus::Accepted, status_version, payout: None, result: None, ..*self }
+    }
+
     /// Accepted and not yet settled.
     pub const fn active(&self) -> bool {
         matches!(self.status, BetStatus::Accepted)

@@ -27,16 +27,6 @@ pub enum ColumnError {
     /// Arrow refuses the columns; a bug, or more than 2^31 bytes of text in one batch.
     #[error("columns cannot be built: {0}; build smaller batches")]
     Arrow(#[from] ArrowError),
-    /// A value that its column cannot hold.
-    #[error("{column}: {value} does not fit its column; it must be {range}")]
-    Range {
-        /// The column.
-        column: &'static str,
-        /// The value.
-        value: String,
-        /// What fits.
-        range: &'static str,
-    },
     /// A batch without a column of this name and type: not a block of bets.
     #[error("the block has no column {0} of the right type; it is damaged or written by a newer version")]
     Shape(&'static str),

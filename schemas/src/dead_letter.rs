@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{DecodeError, Encoded, Event};
 use crate::ids::{DeadLetterId, derive};
+use crate::log_position::LogPosition;
 use crate::row::Row;
 use crate::text::named;
 use crate::time::Timestamp;
@@ -36,7 +37,7 @@ pub struct DeadLetter {
     pub shard: u32,
     /// Position in the shard.
     #[n(3)]
-    pub position: u128,
+    pub position: LogPosition,
     /// When the log took it.
     #[n(4)]
     pub arrived_at: Timestamp,
@@ -57,8 +58,8 @@ pub struct DeadLetter {
 
 impl DeadLetter {
     /// The id of the dead letter for a place in a stream.
-    pub fn id_of(stream: &str, shard: u32, position: u128) -> DeadLetterId {
-        let parts: [&[u8]; 3] = [stream.as_bytes(), &shard.to_be_bytes(), &position.to_be_bytes()];
+    pub fn id_of(stream: &str, shard: u32, position: &LogPosition) -> DeadLetterId {
+        let parts: [&[u8]; 3] = [stream.as_bytes(), &shard.to_be_bytes(), position.as_bytes()];
         derive("dead-letter", &parts).into()
     }
 }

@@ -11,6 +11,7 @@ pub mod probability;
 
 mod hex;
 pub mod ids;
+pub mod log_position;
 pub mod time;
 
 pub mod codec;

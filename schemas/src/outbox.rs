@@ -42,7 +42,7 @@ pub struct OutboxRow {
     /// What the last failed attempt met.
     #[n(5)]
     pub last_error: Option<String>,
-    /// The end of the hour whose digest it goes into, if it does.
+    /// When the digest that it goes into is due, if it goes into one.
     #[n(6)]
     pub digest: Option<Timestamp>,
     /// To whom it was sent.

@@ -67,9 +67,9 @@ pub struct SettlementRow {
     /// Bets to settle: those that were accepted.
     #[n(2)]
     pub accepted: u64,
-    /// Where the sweep stands: block and row of the last bet looked at.
+    /// Where the sweep stands: the place of the last bet looked at.
     #[n(3)]
-    pub after: Option<(u64, u32)>,
+    pub after: Option<(u64, u64)>,
     /// Sweeps begun; more than one only where an index lags.
     #[n(4)]
     pub sweeps: u32,

@@ -2,12 +2,15 @@
 //! times, and a dump of everything a node holds as comparable text.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "test support: a fault should stop the test where it is")]
 
+pub mod cluster;
 pub mod cricket_reference;
 pub mod drive;
 pub mod dump;
 pub mod fixture;
 pub mod invariants;
+pub mod items;
 pub mod postgres;
 pub mod random;
 pub mod read;
 pub mod records;
+pub mod servers;

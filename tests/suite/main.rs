@@ -1,8 +1,12 @@
 //! The integration tests, in one binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
+mod aws_cluster;
+mod aws_leases;
+mod aws_mail;
 mod backfill;
 mod bad_bets;
+mod costs;
 mod cricket;
 mod kill;
 mod mails;
@@ -12,6 +16,7 @@ mod quiet;
 mod recovery;
 mod seeded_bugs;
 mod settling;
+mod terraform;
 mod tidy;
 mod windows;
 mod windows_property;

@@ -18,11 +18,11 @@ pub enum Decision {
     Rejected(RejectReason),
 }
 
-/// Decides a bet that arrived at `arrived_at`.
+/// Decides a bet that arrived at `arrived_at`, at the moment `now`.
 ///
 /// Accepted when `|placed_at − arrived_at| ≤ max_skew_ms`, `arrived_at ≤ betting_end_time`,
 /// `arrived_at ≤ closed_at`, `arrived_at` is outside every pause `[from, to)`, and bets are not
-/// being settled yet.
+/// being settled by `now`.
 ///
 /// # Errors
 /// A bet that no such question can have (an outcome or a chain that is not its own) is invalid.
@@ -30,6 +30,7 @@ pub fn decide(
     bet: &Bet,
     question: Option<&QuestionRow>,
     arrived_at: Timestamp,
+    now: Timestamp,
     max_skew_ms: i64,
 ) -> Result<Decision, Reject> {
     let skew = bet.placed_at.millis().abs_diff(arrived_at.millis());
@@ -42,8 +43,11 @@ pub fn decide(
     fits(bet, question)?;
     // A redriven bet may have arrived in time and still come too late: once bets are being settled,
     // none is added.
-    let closed = question.closed_at.is_some_and(|closed| arrived_at > closed) || question.settling_from.is_some();
-    if closed || arrived_at > question.spec.betting_end_time {
+    let settling = question.settling_from.is_some_and(|from| from <= now);
+    if settling
+        || question.closed_at.is_some_and(|closed| arrived_at > closed)
+        || arrived_at > question.spec.betting_end_time
+    {
         return Ok(Decision::Rejected(RejectReason::BettingClosed));
     }
     let paused = |from: Timestamp, to: Option<Timestamp>| from <= arrived_at && to.is_none_or(|to| arrived_at < to);
@@ -98,7 +102,11 @@ mod tests {
         let mut question = question();
         question.closed_at = closed.map(at);
         let bet = bet(placed, 0, 137);
-        assert_eq!(decide(&bet, Some(&question), at(arrived), 500).unwrap(), expected, "{arrived} {placed} {closed:?}");
+        assert_eq!(
+            decide(&bet, Some(&question), at(arrived), at(arrived), 500).unwrap(),
+            expected,
+            "{arrived} {placed} {closed:?}"
+        );
     }
 
     fn bet(placed: i64, outcome: u16, chain: u64) -> Bet {
@@ -127,13 +135,13 @@ mod tests {
         ] {
             check(arrived, placed, closed, expected);
         }
-        assert_eq!(decide(&bet(10, 0, 137), None, at(10), 500).unwrap(), Rejected(UnknownQuestion));
+        assert_eq!(decide(&bet(10, 0, 137), None, at(10), at(10), 500).unwrap(), Rejected(UnknownQuestion));
     }
 
     #[test]
     fn what_no_question_has_is_invalid() {
         for (outcome, chain, text) in [(2, 137, "it has outcomes 0 to 1"), (0, 1, "which is 137")] {
-            let reject = decide(&bet(2000, outcome, chain), Some(&question()), at(2000), 500).unwrap_err();
+            let reject = decide(&bet(2000, outcome, chain), Some(&question()), at(2000), at(2000), 500).unwrap_err();
             assert!(reject.detail.contains(text), "{}", reject.detail);
         }
     }

@@ -19,6 +19,7 @@ use schemas::bet::Bet;
 use schemas::bet_row::{BetRow, BetStatus, RejectReason};
 use schemas::codec::Event;
 use schemas::ids::BetId;
+use schemas::log_position::LogPosition;
 use schemas::notification::Notification;
 use schemas::time::Timestamp;
 use schemas::user::UserRow;
@@ -65,8 +66,8 @@ pub fn apply(
     effects: &mut Effects,
     rules: &BetRules,
 ) -> Result<Decided<BetRow>, Reject> {
-    let decision =
-        accept::decide(bet, rows::question(rows, bet.question_uuid), event_time(at.arrived_at), rules.max_skew_ms)?;
+    let (question, arrived_at) = (rows::question(rows, bet.question_uuid), event_time(at.arrived_at));
+    let decision = accept::decide(bet, question, arrived_at, event_time(at.now), rules.max_skew_ms)?;
     let unknown = decision == Decision::Rejected(RejectReason::UnknownQuestion);
     if unknown && at.again {
         return Ok(Decided { fact: None, open: true });
@@ -75,7 +76,9 @@ pub fn apply(
     let before = rows::user(rows, bet.bettor).map(|user| user.profile).unwrap_or_default();
     let profile = profiles::fold(&before, bet, decision, at.again)?;
     if decision == Decision::Accepted {
-        add_to_totals(bet, rows)?;
+        let none = TotalsRow::default();
+        profiles::count(rows::totals(rows, bet.question_uuid).unwrap_or(&none), bet)?;
+        add_to_totals(bet, rows);
     }
     if let Some(user) = rows::change_user(rows, bet.bettor, || UserRow::new(bet.bettor)) {
         user.profile = profile;
@@ -83,27 +86,26 @@ pub fn apply(
     let row = row_of(bet, at, decision);
     let metric = if decision == Decision::Accepted { Metric::JobAccepted } else { Metric::JobRejected };
     effects.count(metric, 1);
-    if rules.notify {
-        let notification = Notification::of(&row, event_time(at.now));
-        effects
-            .emits
-            .push((Notification::STREAM, Append::new(bet.bettor.to_string(), notification.to_json()).arrived(at.now)));
-    }
+    effects.emits.extend(told(&row, rules));
     Ok(Decided { fact: Some(row), open: unknown })
 }
 
-fn add_to_totals(bet: &Bet, rows: &mut Rows) -> Result<(), Reject> {
+/// What is told of a bet's decision, whatever has become of the bet since.
+pub fn told(row: &BetRow, rules: &BetRules) -> Option<(&'static str, Append)> {
+    let decided = row.as_decided();
+    let notification = Notification::of(&decided, decided.decided_at);
+    let record = Append::new(row.bet.bettor.to_string(), notification.to_json());
+    rules.notify.then(|| (Notification::STREAM, record.arrived(Arrival(decided.decided_at.millis()))))
+}
+
+/// Adds an accepted bet to its question's totals.
+pub fn add_to_totals(bet: &Bet, rows: &mut Rows) {
     let outcomes = rows::question(rows, bet.question_uuid).map_or(0, |question| question.spec.outcomes.len());
-    let none = TotalsRow::default();
-    let stake = profiles::count(rows::totals(rows, bet.question_uuid).unwrap_or(&none), bet)?;
     let outcome = usize::from(bet.outcome_index);
-    if let Some(totals) = rows::change_totals(rows, bet.question_uuid, || TotalsRow::new(outcomes))
-        && let (Some(sum), Some(count)) = (totals.stake.get_mut(outcome), totals.bets.get_mut(outcome))
-    {
-        *sum = stake;
-        *count += 1;
+    let new = || TotalsRow::new(outcomes.max(outcome + 1));
+    if let Some(totals) = rows::change_totals(rows, bet.question_uuid, new) {
+        totals.add(outcome, bet.buy_amount);
     }
-    Ok(())
 }
 
 fn row_of(bet: &Bet, at: &At, decision: Decision) -> BetRow {
@@ -119,7 +121,7 @@ fn row_of(bet: &Bet, at: &At, decision: Decision) -> BetRow {
         payout: None,
         arrived_at: event_time(at.arrived_at),
         shard: at.shard.0,
-        position: at.position.as_u128(),
+        position: LogPosition::from_bytes(at.position.to_be_bytes()),
         result: None,
         decided_at: event_time(at.now),
     }

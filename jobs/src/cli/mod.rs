@@ -4,11 +4,15 @@
 //! mean; [`output`] prints; then the verbs.
 
 mod answers;
+#[cfg(feature = "aws")]
+mod aws;
 mod batch;
 mod completions;
 mod config;
 mod demo;
 mod dlq;
+#[cfg(feature = "aws")]
+mod emf;
 mod event;
 pub mod exit;
 mod export;
@@ -45,7 +49,7 @@ use exit::Failure;
 use output::OutputFormat;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, Layers};
+use crate::config::{Adapter, Config, Layers};
 use crate::sql::STACK_BYTES;
 
 const EXIT_CODES: &str = "\
@@ -120,6 +124,8 @@ enum Verb {
     Trace(trace::Trace),
     Export(export::Export),
     Dlq(dlq::Dlq),
+    #[cfg(feature = "aws")]
+    Aws(aws::Aws),
     Validate(validate::Validate),
     Schema(schema::Schema),
     Config(config::ShowConfig),
@@ -166,6 +172,10 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// What commands say that are told of Kinesis and know nothing of it.
+const NEEDS_DIRECTORY: &str = "this command works on a data directory; with --log kinesis there are `run`, `aws`, \
+                               `validate` and `config`, and records are put with any AWS SDK or `aws kinesis`";
+
 /// How long the process waits for its threads once the verb is done.
 const SHUTDOWN_LIMIT: Duration = Duration::from_millis(200);
 
@@ -187,9 +197,16 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 async fn dispatch(cli: Cli) -> Result<(), Failure> {
     let Cli { global, verb } = cli;
-    let context = || context(&global);
+    let anywhere = || context(&global);
+    let context = || {
+        let context = anywhere()?;
+        match context.config.adapter {
+            Adapter::Embedded => Ok(context),
+            Adapter::Kinesis => Err(Failure::Usage(NEEDS_DIRECTORY.into())),
+        }
+    };
     match verb {
-        Verb::Run(verb) => verb.run(&context()?).await,
+        Verb::Run(verb) => verb.run(&anywhere()?).await,
         Verb::Replay(verb) => verb.run(&context()?).await,
         Verb::Generate(verb) => verb.run(&context()?).await,
         Verb::Produce(verb) => verb.run(&context()?).await,
@@ -202,8 +219,10 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Trace(verb) => verb.run(&context()?).await,
         Verb::Export(verb) => verb.run(&context()?).await,
         Verb::Dlq(verb) => verb.run(&context()?).await,
-        Verb::Validate(verb) => verb.run(&context()?).await,
-        Verb::Config(verb) => verb.run(&context()?).await,
+        #[cfg(feature = "aws")]
+        Verb::Aws(verb) => verb.run(&anywhere()?).await,
+        Verb::Validate(verb) => verb.run(&anywhere()?).await,
+        Verb::Config(verb) => verb.run(&anywhere()?).await,
         // These two need no valid configuration: one looks things up, the other helps to install.
         Verb::Schema(verb) => verb.run(),
         Verb::Completions(verb) => verb.run(),

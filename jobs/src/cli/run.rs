@@ -12,6 +12,8 @@ use super::exit::Failure;
 use super::output::{counted, grouped};
 use super::signals::Signals;
 use super::{Context, jobs};
+#[cfg(feature = "aws")]
+use crate::config::Adapter;
 use crate::config::duration::show_millis;
 use crate::control::access::{open_alone, socket_path};
 use crate::control::{Mode, Server};
@@ -60,6 +62,11 @@ impl Run {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         jobs::check(&self.jobs)?;
         let mut signals = Signals::listen()?;
+        #[cfg(feature = "aws")]
+        if context.config.adapter == Adapter::Kinesis {
+            self.check_for_aws()?;
+            return super::aws::work(context, &mut signals).await;
+        }
         let node = self.open(context).await?;
         let server = Server::start(node.clone(), "run", Mode::Live)?;
         let endpoint = Endpoint::of(&node, &context.config.sql, false).await?;
@@ -83,6 +90,19 @@ impl Run {
                 return Err(Failure::Interrupted(text.into()));
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "aws")]
+    fn check_for_aws(&self) -> Result<(), Failure> {
+        for (given, what) in [(self.drain, "--drain"), (self.ephemeral, "--ephemeral"), (!self.jobs.is_empty(), "JOB")]
+        {
+            if given {
+                return Err(Failure::Usage(format!(
+                    "{what} is for a data directory; a worker on AWS runs all jobs until it is stopped"
+                )));
+            }
         }
         Ok(())
     }

@@ -77,11 +77,45 @@ pub enum ConfigError {
     },
 }
 
+/// Where streams, tables and leases are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Adapter {
+    /// In the data directory.
+    Embedded,
+    /// On AWS.
+    Kinesis,
+}
+
+/// What a worker on AWS needs to know.
+#[derive(Debug, Clone)]
+pub struct AwsConfig {
+    /// What the names of streams and tables begin with.
+    pub prefix: String,
+    /// Shards of a stream that is created; 0 for streams on demand.
+    pub shards: u32,
+    /// Where window states are.
+    pub states: String,
+    /// Whether records are packed into aggregates.
+    pub aggregate: bool,
+    /// Whether streams are read by enhanced fan-out.
+    pub fan_out: bool,
+    /// After so many milliseconds without a sign a worker is gone.
+    pub failover_ms: i64,
+    /// Whether time passes for shards without records.
+    pub idle_clock: bool,
+    /// What lets a producer set arrival times, if anything does.
+    pub envelope_secret: Option<String>,
+}
+
 /// The effective configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where log, tables and socket are.
     pub data_dir: PathBuf,
+    /// Where streams, tables and leases are.
+    pub adapter: Adapter,
+    /// What a worker on AWS needs to know.
+    pub aws: AwsConfig,
     /// When an append or a commit counts as done.
     pub durability: Durability,
     /// Shards of the stream `bets` when it is created.
@@ -121,9 +155,19 @@ impl Config {
     pub fn resolve(layers: &Layers) -> Result<Config, ConfigError> {
         let resolved = layers.resolve()?;
         let values = Values(&resolved);
-        values.parse("log.adapter", adapter)?;
         let config = Config {
             data_dir: values.parse("data_dir", non_empty)?.into(),
+            adapter: values.parse("log.adapter", adapter)?,
+            aws: AwsConfig {
+                prefix: values.parse("aws.prefix", prefix)?,
+                shards: values.parse("aws.shards", |text| number(text, 0, 10_000))?,
+                states: values.text("aws.states").to_owned(),
+                aggregate: values.parse("aws.aggregate", boolean)?,
+                fan_out: values.parse("aws.fan_out", boolean)?,
+                failover_ms: values.parse("aws.failover", failover)?,
+                idle_clock: values.parse("aws.idle_clock", boolean)?,
+                envelope_secret: values.parse("aws.envelope_secret", envelope_secret)?,
+            },
             durability: values.parse("log.durability", durability)?,
             bets_shards: values.parse("log.bets_shards", |text| number(text, 1, 1024))?,
             retention_ms: values.parse("log.retention", parse_millis)?,
@@ -224,7 +268,8 @@ impl Values<'_> {
 
 /// The settings of mails. Each text is checked where it stands, so that an error names it.
 fn mail(values: &Values) -> Result<Option<MailOptions>, ConfigError> {
-    let Some(server) = values.parse("mail.server", mail_server)? else { return Ok(None) };
+    let server = |text: &str| mail_server(text, values.text("aws.prefix"));
+    let Some(server) = values.parse("mail.server", server)? else { return Ok(None) };
     let currency = values.text("mail.currency").to_owned();
     let new = |from: &str| Sender::new(from, PRODUCT, &currency).map_err(|error| error.to_string());
     let mut sender = values.parse("mail.from", new)?;
@@ -245,24 +290,70 @@ fn mail(values: &Values) -> Result<Option<MailOptions>, ConfigError> {
 /// What the mails call the product.
 const PRODUCT: &str = "Oddsmill";
 
-fn mail_server(text: &str) -> Result<Option<MailServer>, String> {
-    match text {
-        "inbox" => Ok(Some(MailServer::Inbox)),
-        "none" => Ok(None),
-        url if url.starts_with("smtp://") || url.starts_with("smtps://") => Ok(Some(MailServer::Smtp(url.to_owned()))),
-        _ => Err("choose inbox, none, or smtp://USER:PASSWORD@HOST:PORT".into()),
+fn mail_server(text: &str, prefix: &str) -> Result<Option<MailServer>, String> {
+    let (kind, rest) = text.split_once(':').map_or((text, None), |(kind, rest)| (kind, Some(rest)));
+    match (kind, rest) {
+        ("inbox", None) => Ok(Some(MailServer::Inbox)),
+        ("none", None) => Ok(None),
+        ("smtp" | "smtps", Some(rest)) if rest.starts_with("//") => Ok(Some(MailServer::Smtp(text.to_owned()))),
+        ("ses" | "sns", _) if !cfg!(feature = "aws") => {
+            Err(format!("this build has no {kind}; build it with `--features aws`"))
+        }
+        ("ses", set) => {
+            let configuration_set = set.map(configuration_set).transpose()?;
+            Ok(Some(MailServer::Ses { configuration_set, prefix: prefix.to_owned() }))
+        }
+        ("sns", None) => Ok(Some(MailServer::Sns { prefix: prefix.to_owned() })),
+        _ => Err("choose inbox, none, smtp://USER:PASSWORD@HOST:PORT, ses, ses:CONFIGURATION_SET or sns".into()),
     }
+}
+
+/// What SES takes as the name of a configuration set.
+fn configuration_set(name: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if (1..=64).contains(&name.len()) && name.chars().all(plain) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("{name:?} names no configuration set of SES: 1 to 64 letters, digits, - and _"))
 }
 
 fn non_empty(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("give a path".into()) } else { Ok(text.to_owned()) }
 }
 
-fn adapter(text: &str) -> Result<(), String> {
+fn adapter(text: &str) -> Result<Adapter, String> {
     match text {
-        "embedded" => Ok(()),
-        "kinesis" | "kafka" => Err(format!("this build has no {text} adapter; use embedded")),
+        "embedded" => Ok(Adapter::Embedded),
+        "kinesis" if cfg!(feature = "aws") => Ok(Adapter::Kinesis),
+        "kinesis" => Err("this build has no kinesis adapter; build it with `--features aws`".into()),
+        "kafka" => Err("this build has no kafka adapter; use embedded or kinesis".into()),
         _ => Err("choose embedded, kinesis or kafka".into()),
+    }
+}
+
+/// What Kinesis and DynamoDB both take in names.
+fn prefix(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.len() <= 64 && text.chars().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err("choose at most 64 letters, digits, - _ and .".into())
+}
+
+fn failover(text: &str) -> Result<i64, String> {
+    let millis = parse_millis(text)?;
+    if millis >= 1_000 {
+        Ok(millis)
+    } else {
+        Err("choose a second or more: leases are renewed three times in it".into())
+    }
+}
+
+fn envelope_secret(text: &str) -> Result<Option<String>, String> {
+    match text.len() {
+        0 => Ok(None),
+        1..16 => Err("choose 16 bytes or more".into()),
+        _ => Ok(Some(text.to_owned())),
     }
 }
 

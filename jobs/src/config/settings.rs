@@ -35,6 +35,46 @@ pub const SETTINGS: &[Setting] = &[
         help: "How far the log reaches back from a stream's newest record; applied records older than that are removed.",
     },
     Setting {
+        key: "aws.prefix",
+        default: "oddsmill-",
+        help: "What the names of streams and tables on AWS begin with: one prefix, one pipeline.",
+    },
+    Setting {
+        key: "aws.shards",
+        default: "0",
+        help: "Shards of each stream that `aws init` creates; 0 for streams on demand, which grow by themselves.",
+    },
+    Setting {
+        key: "aws.states",
+        default: "",
+        help: "Where workers keep window states and Parquet files: s3://BUCKET/FOLDER, or a folder that all of them see.",
+    },
+    Setting {
+        key: "aws.aggregate",
+        default: "false",
+        help: "Whether jobs and commands pack records into aggregates of the KPL's format: cheaper; other readers must unpack them.",
+    },
+    Setting {
+        key: "aws.fan_out",
+        default: "false",
+        help: "Whether workers read by enhanced fan-out (70 ms, at a price) instead of polling (200 ms, shared by all readers).",
+    },
+    Setting {
+        key: "aws.failover",
+        default: "10s",
+        help: "After so long without a sign of life a worker's shards go to others.",
+    },
+    Setting {
+        key: "aws.idle_clock",
+        default: "true",
+        help: "Whether time passes for shards without records; false where all records come from a replay with times of its own.",
+    },
+    Setting {
+        key: "aws.envelope_secret",
+        default: "",
+        help: "What lets replays and redrives set arrival times on Kinesis, 16 bytes or more, the same for workers and replays.",
+    },
+    Setting {
         key: "bets.max_skew",
         default: "10m",
         help: "How far placed_at may be from the arrival before a bet is rejected as too_skewed.",
@@ -68,7 +108,8 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         key: "mail.server",
         default: "inbox",
-        help: "Where mails go: inbox (files under the data directory), none, or smtp://USER:PASSWORD@HOST:PORT.",
+        help: "Where mails go: inbox (files under the data directory), none, smtp://USER:PASSWORD@HOST:PORT, ses (or \
+               ses:CONFIGURATION_SET) for Amazon SES, or sns for topics of Amazon SNS.",
     },
     Setting { key: "mail.from", default: "Oddsmill <bets@oddsmill.example>", help: "Who the mails are from." },
     Setting { key: "mail.currency", default: "USDC", help: "What stands behind amounts in mails." },

@@ -60,9 +60,9 @@ fn what_is_wrong_names_the_place_and_the_way_out() {
         ("", &[], &[("windows.latenes", "1d")], vec!["flag --set", "did you mean \"windows.lateness\"?"]),
         (
             "",
-            &[("ODDSMILL_LOG_ADAPTER", "kinesis")],
+            &[("ODDSMILL_LOG_ADAPTER", "kafka")],
             &[],
-            vec!["env ODDSMILL_LOG_ADAPTER", "this build has no kinesis adapter"],
+            vec!["env ODDSMILL_LOG_ADAPTER", "this build has no kafka adapter"],
         ),
         (
             "[windows]\nlateness = \"10s\"",
@@ -71,6 +71,14 @@ fn what_is_wrong_names_the_place_and_the_way_out() {
             vec![":2: windows.lateness", "at least windows.disorder, which is 30s"],
         ),
         ("", &[], &[("bets.max_skew", "11m")], vec!["bets.max_skew", "at most windows.lateness, which is 10m"]),
+        ("", &[], &[("mail.server", "sendmail")], vec!["flag --set", "smtp://USER:PASSWORD@HOST:PORT, ses, ses:CONF"]),
+        ("", &[], &[("mail.server", "sns:x")], vec![if cfg!(feature = "aws") { "choose inbox" } else { "has no sns" }]),
+        (
+            "",
+            &[],
+            &[("mail.server", "ses:my set")],
+            vec![if cfg!(feature = "aws") { "64 letters" } else { "build it with `--features aws`" }],
+        ),
         ("", &[], &[("log.retention", "forever")], vec!["log.retention is \"forever\"", "such as 500ms"]),
         ("", &[], &[("log.bets_shards", "0")], vec!["from 1 to 1024"]),
         ("", &[], &[("sql.postgres", "5433")], vec!["sql.postgres is \"5433\"", "HOST:PORT such as 127.0.0.1:5433"]),
@@ -81,6 +89,24 @@ fn what_is_wrong_names_the_place_and_the_way_out() {
         for part in expected {
             assert!(text.contains(part), "{text:?} lacks {part:?}");
         }
+    }
+}
+
+#[test]
+fn mails_go_where_the_setting_says() {
+    let server = |text: &str| {
+        let flags = [("mail.server", text), ("aws.prefix", "o-")];
+        resolve("", &[], &flags).unwrap().mail.map(|mail| mail.server)
+    };
+    assert_eq!(server("none"), None);
+    assert_eq!(server("inbox"), Some(MailServer::Inbox));
+    assert_eq!(server("smtps://u:p@h"), Some(MailServer::Smtp("smtps://u:p@h".into())));
+    if cfg!(feature = "aws") {
+        let ses = |set: Option<&str>| {
+            Some(MailServer::Ses { configuration_set: set.map(str::to_owned), prefix: "o-".into() })
+        };
+        assert_eq!([server("ses"), server("ses:bets_1")], [ses(None), ses(Some("bets_1"))]);
+        assert_eq!(server("sns"), Some(MailServer::Sns { prefix: "o-".into() }));
     }
 }
 

@@ -46,6 +46,8 @@ impl Row for SuppressionRow {
 /// What is known of a reader.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'a> {
+    /// How mails get there.
+    pub way: Way,
     /// The account, if there is a row of it.
     pub user: Option<&'a UserRow>,
     /// Whether the address bounced before.
@@ -54,13 +56,25 @@ pub struct Reader<'a> {
     pub hour: HourRow,
 }
 
+/// How the mailer reaches people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// A letter to an address, which must be confirmed.
+    Letter,
+    /// A notice on a topic, for whoever subscribed: the topic asks its subscribers for confirmation, and
+    /// not all of them are mailboxes.
+    Topic,
+}
+
 /// What to do with a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// Write to this address.
+    /// Send it now.
     Send,
-    /// Keep it for the digest of the hour that ends then.
+    /// Keep it for the digest that is due then.
     Digest(Timestamp),
+    /// Try again then.
+    Wait(Timestamp),
     /// Send nothing, and why.
     Skip(&'static str),
 }
@@ -68,7 +82,7 @@ pub enum Choice {
 /// Chooses. `digest_after` mails of an hour come one by one.
 pub fn choose(told: &Notification, reader: Reader<'_>, digest_after: u32) -> Choice {
     let Some(user) = reader.user else { return Choice::Skip("the account is not known") };
-    let Some(reason) = unreachable(user, reader.suppressed) else {
+    let Some(reason) = unreachable(user, reader.way, reader.suppressed) else {
         if !user.mail.wants(told.event) {
             return Choice::Skip("unsubscribed from this");
         }
@@ -84,12 +98,13 @@ pub fn choose(told: &Notification, reader: Reader<'_>, digest_after: u32) -> Cho
 }
 
 /// Why no mail can reach a person at all.
-pub fn unreachable(user: &UserRow, suppressed: bool) -> Option<&'static str> {
-    match (&user.email, user.email_confirmed, suppressed) {
-        (None, ..) => Some("no email address"),
-        (Some(_), false, _) => Some("the email address is not confirmed"),
-        (Some(_), true, true) => Some("mails to this address bounced"),
-        (Some(_), true, false) => None,
+pub fn unreachable(user: &UserRow, way: Way, suppressed: bool) -> Option<&'static str> {
+    match (way, &user.email, user.email_confirmed, suppressed) {
+        (Way::Topic, ..) => None,
+        (Way::Letter, None, ..) => Some("no email address"),
+        (Way::Letter, Some(_), false, _) => Some("the email address is not confirmed"),
+        (Way::Letter, Some(_), true, true) => Some("mails to this address bounced"),
+        (Way::Letter, Some(_), true, false) => None,
     }
 }
 
@@ -156,10 +171,15 @@ mod tests {
         ] {
             let mut user = UserRow::new(Address::from_bytes([1; 20]));
             (user.email, user.email_confirmed, user.mail) = (email.map(str::to_owned), confirmed, mail.clone());
-            let reader = Reader { user: Some(&user), suppressed, hour };
+            let reader = Reader { way: Way::Letter, user: Some(&user), suppressed, hour };
             assert_eq!(choose(&told(), reader, 20), expected, "{reader:?}");
+            // A topic needs no address; what the person wants holds for both.
+            let about_address = matches!(expected, Skip(why) if why.contains("address"));
+            let expected = if about_address { Send } else { expected };
+            assert_eq!(choose(&told(), Reader { way: Way::Topic, ..reader }, 20), expected, "{reader:?}");
         }
-        assert!(matches!(choose(&told(), Reader { user: None, suppressed: false, hour: busy }, 1), Skip(_)));
+        let nobody = Reader { way: Way::Topic, user: None, suppressed: false, hour: busy };
+        assert!(matches!(choose(&told(), nobody, 1), Skip(_)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is to be sent, by when: the index by which the sender finds its work.
 //!
 //! Table `outbox_due`: (due, tail) → a notification, or a person's digest. Table `outbox_digests`:
-//! (person, the hour's end, notification) → nothing: what goes into a digest.
+//! (person, when it is due, notification) → nothing: what goes into a digest.
 
 use pipeline::record::Position;
 use pipeline::{Arrival, Error, Result};
@@ -18,7 +18,7 @@ pub const DIGESTS: &str = "outbox_digests";
 pub enum Due {
     /// One notification.
     Mail(NotificationId),
-    /// What one person's notifications of an hour come to.
+    /// What one person's notifications up to then come to.
     Digest(Address),
 }
 

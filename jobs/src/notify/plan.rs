@@ -1,5 +1,6 @@
 //! Planning: what of the due entries goes out now, and what is done with without a mail.
 
+use pipeline::Arrival;
 use pipeline::metrics::Metric;
 use pipeline::record::Position;
 use pipeline::tables::Commit;
@@ -9,7 +10,8 @@ use schemas::row::Row;
 use schemas::user::UserRow;
 
 use super::batch::{DIGEST_ITEMS, Facts, Outgoing};
-use super::choose::{Choice, Reader, choose, one_more, unreachable};
+use super::burst;
+use super::choose::{Choice, Reader, Way, choose, one_more, unreachable};
 use super::due::{self, Due, Entry};
 use super::letter::Recipient;
 use super::sender::Sender;
@@ -27,7 +29,13 @@ fn can_be_written_to(user: &UserRow) -> bool {
 
 impl Sender {
     /// Decides about each entry. What is not sent is done with here; the rest comes back.
-    pub(super) fn plan(&self, entries: Vec<Entry>, facts: &mut Facts, commit: &mut Commit) -> Vec<Outgoing> {
+    pub(super) fn plan(
+        &self,
+        entries: Vec<Entry>,
+        now: Arrival,
+        facts: &mut Facts,
+        commit: &mut Commit,
+    ) -> Vec<Outgoing> {
         let mut outgoing = Vec::new();
         for entry in entries {
             match entry.due {
@@ -37,7 +45,7 @@ impl Sender {
                         commit.remove(due::TABLE, entry.key);
                         continue;
                     };
-                    outgoing.extend(self.plan_mail(row, entry, facts, commit));
+                    outgoing.extend(self.plan_mail(row, entry, now, facts, commit));
                 }
                 Due::Digest(address) => outgoing.extend(self.plan_digest(address, entry, facts, commit)),
             }
@@ -45,13 +53,33 @@ impl Sender {
         outgoing
     }
 
-    fn plan_mail(&self, row: OutboxRow, entry: Entry, facts: &mut Facts, commit: &mut Commit) -> Option<Outgoing> {
+    /// How mails get to people.
+    pub(super) fn way(&self) -> Way {
+        if self.mailer.publishes() { Way::Topic } else { Way::Letter }
+    }
+
+    fn plan_mail(
+        &self,
+        row: OutboxRow,
+        entry: Entry,
+        now: Arrival,
+        facts: &mut Facts,
+        commit: &mut Commit,
+    ) -> Option<Outgoing> {
         let told = &row.notification;
         let address = told.address;
         let hour = facts.hours.get(&address).copied().unwrap_or_default();
         let user = facts.users.get(&address);
         let suppressed = facts.bounced(user);
-        match choose(told, Reader { user, suppressed, hour }, self.options.digest_after) {
+        let way = self.way();
+        let mut choice = choose(told, Reader { way, user, suppressed, hour }, self.options.digest_after);
+        if choice == Choice::Send && way == Way::Letter && !user.is_some_and(can_be_written_to) {
+            choice = Choice::Skip(NO_HEADER);
+        }
+        if choice == Choice::Send && !facts.room.take(address) {
+            choice = burst::instead(user.and_then(|user| user.mail.digest), now);
+        }
+        match choice {
             Choice::Skip(why) => {
                 self.skip(row, why, commit);
                 commit.remove(due::TABLE, entry.key);
@@ -66,8 +94,8 @@ impl Sender {
                 put(OutboxRow { digest: Some(until), ..row }, commit);
                 None
             }
-            Choice::Send if !user.is_some_and(can_be_written_to) => {
-                self.skip(row, NO_HEADER, commit);
+            Choice::Wait(until) => {
+                self.put_off(std::slice::from_ref(&row), &entry, false, until, commit);
                 commit.remove(due::TABLE, entry.key);
                 None
             }
@@ -76,13 +104,13 @@ impl Sender {
                 if row.attempts == 0 {
                     facts.hours.insert(address, one_more(hour, told));
                 }
-                let email = user.and_then(|user| user.email.clone())?;
+                let email = user.and_then(|user| user.email.clone()).unwrap_or_default();
                 Some(Outgoing { rows: vec![row], email, entry, digest: false })
             }
         }
     }
 
-    fn plan_digest(&self, address: Address, entry: Entry, facts: &Facts, commit: &mut Commit) -> Option<Outgoing> {
+    fn plan_digest(&self, address: Address, entry: Entry, facts: &mut Facts, commit: &mut Commit) -> Option<Outgoing> {
         let items = facts.digests.get(&entry.key).map(Vec::as_slice).unwrap_or_default();
         let rows = items.iter().take(DIGEST_ITEMS).filter_map(|id| facts.rows.get(id)).cloned();
         let rows = rows.filter(|row| row.state == OutboxState::Pending);
@@ -93,13 +121,17 @@ impl Sender {
             commit.remove(due::DIGESTS, due::digest_key(address, entry.at, row.notification.notification_id));
             self.skip(row, UNSUBSCRIBED, commit);
         }
-        let suppressed = facts.bounced(user);
+        let (way, suppressed) = (self.way(), facts.bounced(user));
         let reason = user.map_or(Some("the account is not known"), |user| {
-            unreachable(user, suppressed).or((!can_be_written_to(user)).then_some(NO_HEADER))
+            let unwritable = way == Way::Letter && !can_be_written_to(user);
+            unreachable(user, way, suppressed).or(unwritable.then_some(NO_HEADER))
         });
-        let email = user.and_then(|user| user.email.clone()).filter(|_| reason.is_none());
-        match (email, rows.is_empty()) {
-            (Some(email), false) => Some(Outgoing { rows, email, entry, digest: true }),
+        match (reason, rows.is_empty()) {
+            (None, false) => {
+                let email = user.and_then(|user| user.email.clone()).unwrap_or_default();
+                // Without room the entry stays as it is, due still, and is looked at again.
+                facts.room.take(address).then_some(Outgoing { rows, email, entry, digest: true })
+            }
             (_, _) => {
                 let more = items.len() > DIGEST_ITEMS;
                 self.forget_digest(address, &entry, &items[..items.len().min(DIGEST_ITEMS)], more, commit);

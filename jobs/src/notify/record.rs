@@ -1,18 +1,20 @@
 //! Writing letters, and recording what became of them.
 
 use pipeline::Arrival;
-use pipeline::mailer::{Mail, Sent};
+use pipeline::mailer::{Mail, Notice, Sent};
 use pipeline::metrics::Metric;
 use pipeline::record::Position;
 use pipeline::tables::Commit;
+use schemas::codec::Event as _;
 use schemas::ids::derive;
 use schemas::outbox::{OutboxRow, OutboxState};
 use schemas::row::Row;
+use schemas::time::Timestamp;
 
 use super::batch::{DIGEST_ITEMS, Facts, Outgoing};
-use super::choose::{SuppressionRow, wait_ms};
+use super::choose::{SuppressionRow, Way, wait_ms};
 use super::due::{self, Due, Entry};
-use super::letter::{self, Item, Recipient};
+use super::letter::{self, Item, Letter, Recipient};
 use super::plan::put;
 use super::sender::Sender;
 use crate::bets::event_time;
@@ -35,13 +37,23 @@ impl Sender {
                 (derive("digest", &parts).to_string(), until)
             }
         };
-        let message = match Recipient::new(first.address, name, &outgoing.email, zone) {
-            Ok(to) if outgoing.digest => letter::digest(&items, &id, &to, sender).to_bytes(&to, sender),
-            Ok(to) => letter::letter(items[0], &to, sender).to_bytes(&to, sender),
-            // No header can hold such an address, so no server takes it either.
-            Err(_) => Vec::new(),
+        let letter = |to: &Recipient| match outgoing.digest {
+            true => letter::digest(&items, &id, to, sender),
+            false => letter::letter(items[0], to, sender),
         };
-        Mail { id, from: sender.email().to_owned(), to: outgoing.email.clone(), at: Arrival(at.millis()), message }
+        let (mut message, mut notice) = (Vec::new(), None);
+        match (self.way(), Recipient::new(first.address, name, &outgoing.email, zone)) {
+            (Way::Letter, Ok(to)) => message = letter(&to).to_bytes(&to, sender),
+            // No header can hold such an address, so no server takes it either.
+            (Way::Letter, Err(_)) => {}
+            (Way::Topic, to) => {
+                // The text names no address, so any that is one stands in for none.
+                let to = to.or_else(|_| Recipient::new(first.address, name, sender.email(), zone));
+                notice = to.ok().map(|to| told(letter(&to), &items, outgoing.digest));
+            }
+        }
+        let (from, to) = (sender.email().to_owned(), outgoing.email.clone());
+        Mail { id, from, to, at: Arrival(at.millis()), message, notice }
     }
 
     /// What became of a letter.
@@ -63,7 +75,7 @@ impl Sender {
         );
         let address = rows[0].notification.address;
         if let Some(at) = again {
-            self.put_off(&rows, &entry, digest, at, commit);
+            self.put_off(&rows, &entry, digest, event_time(at), commit);
         }
         if digest {
             let told = facts.digests.get(&entry.key).map_or(0, Vec::len);
@@ -74,14 +86,14 @@ impl Sender {
         }
         let sent_at = (state == OutboxState::Sent).then(|| event_time(now));
         for row in rows {
-            let (email, last_error) = (Some(email.clone()), error.clone());
+            let (email, last_error) = (Some(email.clone()).filter(|email| !email.is_empty()), error.clone());
             put(OutboxRow { state, attempts, sent_at, email, last_error, ..row }, commit);
         }
     }
 
     /// Another attempt later. A digest waits as a whole.
-    fn put_off(&self, rows: &[OutboxRow], entry: &Entry, digest: bool, at: Arrival, commit: &mut Commit) {
-        let (told, at) = (&rows[0].notification, event_time(at));
+    pub(super) fn put_off(&self, rows: &[OutboxRow], entry: &Entry, digest: bool, at: Timestamp, commit: &mut Commit) {
+        let told = &rows[0].notification;
         let position = entry.key.get(8..).and_then(|tail| tail.try_into().ok()).map(Position::from_be_bytes);
         let due = if digest { Due::Digest(told.address) } else { Due::Mail(told.notification_id) };
         let (key, value) = due.entry(at, position.unwrap_or(Position::START));
@@ -91,6 +103,23 @@ impl Sender {
             commit.put(due::DIGESTS, item, Vec::new());
         }
     }
+}
+
+/// A letter as a topic is told of it: its text for people, and for programs the notification as it stands in
+/// the stream, or a list of them. Subscribers may filter by what happened (`digest` where there are many)
+/// and, where it is one, by question.
+fn told(letter: Letter, items: &[Item<'_>], digest: bool) -> Notice {
+    let json = |item: &Item<'_>| String::from_utf8_lossy(&item.notification.to_json()).into_owned();
+    let first = items[0].notification;
+    let all: Vec<String> = items.iter().map(json).collect();
+    let (data, attributes) = match digest {
+        true => (format!("[{}]", all.join(",")), vec![("event", "digest".to_owned())]),
+        false => {
+            let question = first.question_uuid.to_string();
+            (all.concat(), vec![("event", first.event.to_string()), ("question_uuid", question)])
+        }
+    };
+    Notice { person: first.address.to_string(), subject: letter.subject, text: letter.text, data, attributes }
 }
 
 /// The state after an attempt, why it was in vain, and when the next one is.

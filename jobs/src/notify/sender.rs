@@ -8,16 +8,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipeline::adapters::embedded::EmbeddedTables;
 use pipeline::engine::Stop;
 use pipeline::fault::{CrashPoint, Faults};
 use pipeline::mailer::{Mailer, Sent};
 use pipeline::metrics::Metrics;
+use pipeline::tables::Tables;
 use pipeline::{Clock, Error, Result};
+use schemas::ids::Address;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::MailOptions;
 use super::batch::Batch;
+use super::burst::{Bursts, PER_SECOND};
 use super::rate::Rate;
+use super::subscribe::{self, AskedRow};
 
 /// Entries of a batch: a thousand mails of 6 KB are 6 MB, and two batches are in hand.
 const BATCH: usize = 1_000;
@@ -31,7 +36,7 @@ const DRAIN_ATTEMPTS: u32 = 3;
 /// The sender of one node.
 pub struct Sender {
     /// Where the outbox is.
-    pub tables: EmbeddedTables,
+    pub tables: Tables,
     /// What time it is.
     pub clock: Clock,
     /// Where it counts.
@@ -48,14 +53,17 @@ impl Sender {
     /// Sends until told to stop. Draining, it ends when nothing is due.
     pub async fn run(self, stop: Stop) -> Result<()> {
         let mut rate = Rate::new(self.options.rate);
+        let mut bursts = Bursts::new(self.mailer.publishes().then_some(PER_SECOND));
         let mut trouble = 0u32;
         let mut written = None;
+        // Ends with this task.
+        let _beside = self.beside(&stop);
         while !stop.is_now() {
             // Asked before looking: what came in between is found by the next look.
             let draining = stop.is_draining();
             let batch = match written.take() {
                 Some(batch) => Some(batch),
-                None => self.write(rate.take(BATCH).await, None)?,
+                None => self.write(rate.take(self.most()).await, None, &bursts).await?,
             };
             let Some(batch) = batch else {
                 if draining {
@@ -64,7 +72,11 @@ impl Sender {
                 self.sleep(&stop, IDLE).await;
                 continue;
             };
-            match self.send(batch, &mut rate).await {
+            if batch.waits {
+                self.sleep(&stop, IDLE).await;
+                continue;
+            }
+            match self.send(batch, &mut rate, &mut bursts).await {
                 Ok(next) => (trouble, written) = (0, next),
                 Err(Error::Retry(why)) => {
                     trouble += 1;
@@ -82,6 +94,23 @@ impl Sender {
         Ok(())
     }
 
+    /// What runs as long as the sender does: where SES sends, the reading of what it could not deliver.
+    fn beside(&self, stop: &Stop) -> JoinSet<()> {
+        let mut beside = JoinSet::new();
+        #[cfg(feature = "aws")]
+        if let super::MailServer::Ses { prefix, .. } = &self.options.server {
+            beside.spawn(super::bounce_queue::watch(prefix.clone(), self.tables.clone(), stop.clone()));
+        }
+        #[cfg(not(feature = "aws"))]
+        let _ = (&mut beside, stop);
+        beside
+    }
+
+    /// Entries of a batch, at most.
+    fn most(&self) -> usize {
+        BATCH.min(self.mailer.batch())
+    }
+
     async fn sleep(&self, stop: &Stop, for_so_long: Duration) {
         let mut stopped = stop.watch();
         tokio::select! {
@@ -92,22 +121,24 @@ impl Sender {
 
     /// Sends a batch, writes the next meanwhile, and records the first. Where the mailer is in
     /// trouble both are forgotten: nothing of them is in a table yet.
-    async fn send(&self, batch: Batch, rate: &mut Rate) -> Result<Option<Batch>> {
+    async fn send(&self, batch: Batch, rate: &mut Rate, bursts: &mut Bursts) -> Result<Option<Batch>> {
         rate.spend(batch.entries());
-        let next = async { self.write(rate.take(BATCH).await, Some(&batch)) };
+        let next = async { self.write(rate.take(self.most()).await, Some(&batch), bursts).await };
         let (sent, next) = tokio::join!(self.hand_over(&batch), next);
-        let (sent, next) = (sent?, next?);
-        self.tables.commit(self.record(batch, sent))?;
+        bursts.done(Instant::now(), batch.counts().clone());
+        let ((sent, asked), next) = (sent?, next?);
+        self.tables.commit(self.record(batch, sent, asked)).await?;
         Ok(next)
     }
 
-    async fn hand_over(&self, batch: &Batch) -> Result<Vec<Sent>> {
+    async fn hand_over(&self, batch: &Batch) -> Result<(Vec<Sent>, Vec<(Address, AskedRow)>)> {
         if batch.mails.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
+        let asked = subscribe::ask(&self.mailer, &batch.asks).await.map_err(put_up_with)?;
         let sent = self.mailer.send(&batch.mails).await.map_err(put_up_with)?;
         self.faults.reach(CrashPoint::AfterSend)?;
-        Ok(sent)
+        Ok((sent, asked))
     }
 }
 

@@ -20,9 +20,12 @@ pub struct BetResult {
 /// A void question and a void outcome give the stake back. Otherwise outcome `i` pays the share
 /// `min(1, n[i] · winners / Σn)` of what its odds promise, where `n` are the payout numerators: 1 for
 /// a winner and for each place, a half for each of two in a dead heat, and with places what is left
-/// of the tied one. Rounded down to the micro-unit.
-pub fn of(bet: &Bet, question: &QuestionRow) -> BetResult {
-    let void = question.payouts.is_empty() || question.voided_outcomes.contains(&bet.outcome_index);
+/// of the tied one. Rounded down to the micro-unit. A bet that arrived after the close is void: where
+/// bets and questions are read by different workers, one may be accepted in that moment.
+pub fn of(row: &BetRow, question: &QuestionRow) -> BetResult {
+    let bet = &row.bet;
+    let late = question.closed_at.is_some_and(|closed| row.arrived_at > closed);
+    let void = late || question.payouts.is_empty() || question.voided_outcomes.contains(&bet.outcome_index);
     if void {
         return BetResult { status: BetStatus::Void, payout: bet.buy_amount };
     }
@@ -100,7 +103,7 @@ fn minus(sum: Money, amount: Money) -> Money {
 mod tests {
     use schemas::question::Winners;
 
-    use super::super::tests::{bet, question};
+    use super::super::tests::{accepted, bet, question};
     use super::*;
 
     fn check(payouts: &[u64], winners: u16, voided: &[u16], outcome: u16, status: BetStatus, payout: &str) {
@@ -108,7 +111,7 @@ mod tests {
         row.payouts = payouts.to_vec();
         row.spec.winners = Winners(winners);
         row.voided_outcomes = voided.to_vec();
-        let got = of(&bet(1, outcome, "10", "3.333333"), &row);
+        let got = of(&accepted(bet(1, outcome, "10", "3.333333")), &row);
         assert_eq!(got, BetResult { status, payout: payout.parse().unwrap() }, "{payouts:?} {winners} {outcome}");
     }
 
@@ -135,6 +138,18 @@ mod tests {
             (&[u64::MAX, u64::MAX, 0, 0], 1, &[], 0, Won, "16.666665"),
         ] {
             check(payouts, winners, voided, outcome, status, payout);
+        }
+    }
+
+    #[test]
+    fn a_bet_after_the_close_is_void() {
+        let (mut row, late) = (question(2), accepted(bet(1, 0, "10", "2")));
+        row.payouts = vec![1, 0];
+        for (closed, status) in
+            [(late.arrived_at.millis() - 1, BetStatus::Void), (late.arrived_at.millis(), BetStatus::Won)]
+        {
+            row.closed_at = schemas::time::Timestamp::from_millis(closed);
+            assert_eq!(of(&late, &row).status, status, "closed at {closed}");
         }
     }
 

@@ -34,7 +34,7 @@ const SWEEP_AGAIN_MS: i64 = 1_000;
 /// Begins settling a question's bets.
 pub fn begin(question: &QuestionRow, now: Timestamp, rows: &mut Rows, effects: &mut Effects) {
     let id = question.spec.question_uuid;
-    let accepted = rows::totals(rows, id).map_or(0, |totals| totals.bets.iter().sum());
+    let accepted = accepted(rows, id);
     let new = || SettlementRow {
         question_uuid: id,
         version: question.version,
@@ -76,14 +76,25 @@ pub fn page(
         return Vec::new();
     }
     let (mut task, last) = (task, bets.last().map(|(at, _)| *at));
+    // Until its last bet is decided a question's totals grow.
+    task.accepted = accepted(rows, id);
     let full = bets.len() == rules.page_bets;
     let mut changed = Vec::with_capacity(bets.len());
     for (at, row) in bets {
-        // Rejected ones have no result; settled ones have theirs.
-        if row.status == BetStatus::Accepted {
-            let result = result::of(&row.bet, &question);
-            changed.push((at, settle(&row, result, &question, now, rows, effects, rules)));
-            count(&mut task, row.bet.buy_amount, result);
+        match row.result {
+            // Settled by this page before, whose end was not written: told again, under the same ids.
+            Some(status) => {
+                let result = BetResult { status, payout: row.payout.unwrap_or(Money::ZERO) };
+                tell_steps(&row.as_decided(), result, &question, now, effects, rules);
+                count(&mut task, row.bet.buy_amount, result);
+            }
+            None if row.status == BetStatus::Accepted => {
+                let result = result::of(&row, &question);
+                changed.push((at, settle(&row, result, &question, now, rows, effects, rules)));
+                count(&mut task, row.bet.buy_amount, result);
+            }
+            // A rejected one.
+            None => {}
         }
     }
     effects.count(Metric::JobSettled, changed.len() as u64);
@@ -109,17 +120,33 @@ fn settle(
     if let Some(user) = rows::change_user(rows, bettor, || UserRow::new(bettor)) {
         user.profile = result::credit(&user.profile, &row.bet, result);
     }
+    tell_steps(row, result, question, now, effects, rules)
+}
+
+/// Tells of each step from an accepted bet to its result; gives the last one.
+fn tell_steps(
+    row: &BetRow,
+    result: BetResult,
+    question: &QuestionRow,
+    now: Arrival,
+    effects: &mut Effects,
+    rules: &SettleRules,
+) -> BetRow {
     // What is on chain is paid there, when its owner redeems it.
     let off_chain = question.spec.question_id.is_none();
     let mut last = *row;
     for step in result::settle(row, result, off_chain).into_iter().flatten() {
         if rules.notify {
-            let told = Notification::of(&step, event_time(now));
-            effects.emits.push((Notification::STREAM, Append::new(bettor.to_string(), told.to_json()).arrived(now)));
+            let (key, told) = (row.bet.bettor.to_string(), Notification::of(&step, event_time(now)));
+            effects.emits.push((Notification::STREAM, Append::new(key, told.to_json()).arrived(now)));
         }
         last = step;
     }
     last
+}
+
+fn accepted(rows: &Rows, question: QuestionId) -> u64 {
+    rows::totals(rows, question).map_or(0, |totals| totals.bets.iter().sum())
 }
 
 fn count(task: &mut SettlementRow, stake: Money, result: BetResult) {
@@ -152,8 +179,17 @@ fn next(
         again(effects, 1);
     } else {
         came_short(task, effects);
-        task.after = None;
-        task.sweeps += 1;
+        // The next one counts from the beginning, what is settled by now as well.
+        *task = SettlementRow {
+            after: None,
+            sweeps: task.sweeps + 1,
+            bets_won: 0,
+            bets_lost: 0,
+            bets_void: 0,
+            staked: Total::ZERO,
+            returned: Total::ZERO,
+            ..task.clone()
+        };
         again(effects, SWEEP_AGAIN_MS);
     }
 }
@@ -207,60 +243,60 @@ fn finish(task: &SettlementRow, question: &QuestionRow, now: Arrival, rows: &mut
 
 #[cfg(test)]
 mod tests {
-    use schemas::bet_row::BetRow;
+    use std::collections::BTreeMap;
+
     use schemas::question::QuestionState;
 
-    use super::super::tests::{bet, question};
+    use super::super::tests::{accepted, bet, question};
     use super::*;
     use crate::bets::totals::TotalsRow;
     use crate::rows::{Key, Row};
 
-    const RULES: SettleRules = SettleRules { challenge_ms: 0, emergency_delay_ms: 0, notify: false, page_bets: 10 };
-
-    fn accepted(number: &u8) -> (RowRef, BetRow) {
-        let row = BetRow {
-            bet: bet(*number, 0, "1", "2"),
-            status: BetStatus::Accepted,
-            status_version: 1,
-            reject_reason: None,
-            payout: None,
-            arrived_at: event_time(Arrival(2_000)),
-            shard: 0,
-            position: u128::from(*number),
-            result: None,
-            decided_at: event_time(Arrival(2_000)),
-        };
-        (RowRef { block: 1, row: u32::from(*number) }, row)
-    }
+    const RULES: SettleRules = SettleRules { challenge_ms: 0, emergency_delay_ms: 0, notify: true, page_bets: 10 };
 
     /// Settling of a question of whose accepted bets the index shows only some.
     struct Lagging {
         rows: Rows,
         id: QuestionId,
+        /// What became of them so far.
+        bets: BTreeMap<u64, BetRow>,
     }
 
     impl Lagging {
-        fn begin(accepted: u64) -> Lagging {
+        fn begin(count: u8) -> Lagging {
             let (mut rows, mut question) = (Rows::default(), question(2));
             let id = question.spec.question_uuid;
             (question.state, question.payouts) = (QuestionState::Approved, vec![1, 0]);
-            rows.load(Key::Totals(id), Some(Row::Totals(TotalsRow { bets: vec![accepted, 0], ..TotalsRow::new(2) })));
+            let totals = TotalsRow { bets: vec![count.into(), 0], ..TotalsRow::new(2) };
+            rows.load(Key::Totals(id), Some(Row::Totals(totals)));
             begin(&question, question.opened_at, &mut rows, &mut Effects::default());
             rows.load(Key::Question(id), Some(Row::Question(question.into())));
-            Lagging { rows, id }
+            let bets = (1..=count).map(|n| (u64::from(n), accepted(bet(n, 0, "1", "2")))).collect();
+            Lagging { rows, id, bets }
         }
 
-        fn sweep(&mut self, number: i64, bets: &[u8]) -> Effects {
-            let (found, mut effects) = (bets.iter().map(accepted).collect(), Effects::default());
-            page(self.id, Arrival(20_000 + number), found, &mut self.rows, &mut effects, &RULES);
+        fn sweep(&mut self, number: i64, found: &[u64]) -> Effects {
+            let place = |row: u64| RowRef { block: 1, row };
+            let found = found.iter().map(|n| (place(*n), self.bets[n])).collect();
+            let mut effects = Effects::default();
+            let changed = page(self.id, Arrival(20_000 + number), found, &mut self.rows, &mut effects, &RULES);
+            self.bets.extend(changed.into_iter().map(|(at, bet)| (at.row, bet)));
             effects
         }
+
+        fn task(&self) -> &SettlementRow {
+            rows::settlement(&self.rows, self.id).unwrap()
+        }
+    }
+
+    fn told(effects: &Effects) -> Vec<&[u8]> {
+        effects.emits.iter().filter(|(stream, _)| *stream == Notification::STREAM).map(|(_, it)| &it.data[..]).collect()
     }
 
     #[test]
     fn a_sweep_that_comes_short_says_so_and_begins_again() {
         let mut settling = Lagging::begin(3);
-        for (number, found, noted) in [(1, &[1][..], true), (2, &[], true), (3, &[], false), (4, &[2], true)] {
+        for (number, found, noted) in [(1, &[1][..], true), (2, &[1], true), (3, &[1], false), (4, &[1, 2], true)] {
             let effects = settling.sweep(number, found);
             let id = settling.id;
             assert_eq!(
@@ -269,14 +305,31 @@ mod tests {
             );
             assert_eq!(effects.timers, [(Arrival(20_000 + number + SWEEP_AGAIN_MS), Alarm::NextPage.key(id))]);
             assert_eq!(!effects.notes.is_empty(), noted, "sweep {number}: {:?}", effects.notes);
-            let of = if number < 4 { 1 } else { 2 };
+            let of = found.len();
             let text = format!("question {id}: sweep {number} ended with {of} of 3 accepted bets settled");
             assert!(effects.notes.iter().all(|note| note.contains(&text)), "{:?}", effects.notes);
         }
         // The index has caught up.
-        let effects = settling.sweep(5, &[3]);
+        let effects = settling.sweep(5, &[1, 2, 3]);
         assert!(effects.notes.is_empty() && effects.timers.is_empty(), "{:?}", effects.notes);
         assert!(effects.counts.iter().all(|(of, _)| *of != Metric::JobShortSweeps), "{:?}", effects.counts);
-        assert!(rows::settlement(&settling.rows, settling.id).is_some_and(|task| task.settled_at.is_some()));
+        assert!(settling.task().settled_at.is_some());
+        let profile = rows::user(&settling.rows, settling.bets[&1].bet.bettor).unwrap().profile;
+        assert_eq!((profile.won, profile.returned.to_string()), (3, "6".to_owned()));
+    }
+
+    /// The bets of a page are written, the end of the page is not: the page comes again.
+    #[test]
+    fn a_page_that_comes_again_tells_the_same_and_pays_nothing_twice() {
+        let mut settling = Lagging::begin(2);
+        let before = settling.task().clone();
+        let first = settling.sweep(1, &[1, 2]);
+        let after = settling.task().clone();
+        let profile = rows::user(&settling.rows, settling.bets[&1].bet.bettor).unwrap().profile;
+        *rows::change_settlement(&mut settling.rows, settling.id, || before.clone()).unwrap() = before.clone();
+        let again = settling.sweep(1, &[1, 2]);
+        assert_eq!((told(&first), first.emits.len()), (told(&again), 5));
+        assert_eq!(settling.task(), &after);
+        assert_eq!(rows::user(&settling.rows, settling.bets[&1].bet.bettor).unwrap().profile, profile);
     }
 }

@@ -1,6 +1,8 @@
 //! Rows that the tests of settling share.
 
 use schemas::bet::Bet;
+use schemas::bet_row::{BetRow, BetStatus};
+use schemas::log_position::LogPosition;
 use schemas::question::{QuestionRow, QuestionSpec};
 use schemas::time::Timestamp;
 
@@ -25,4 +27,20 @@ pub fn bet(number: u8, outcome: u16, stake: &str, odds: &str) -> Bet {
         r#"{{"bet_uuid":"018f4e3a-7b1c-4c58-9d1e-0a2b3c4d5e{number:02x}","question_uuid":"018f4e3a-7b1c-4c58-9d1e-0a2b3c4d5e6f","outcome_index":{outcome},"bettor":"0x00000000000000000000000000000000000000aa","buy_amount":"{stake}","odds":"{odds}","chain_id":137,"placed_at":2000}}"#
     ))
     .unwrap()
+}
+
+/// Its row once it was accepted, which was when it was placed.
+pub fn accepted(bet: Bet) -> BetRow {
+    BetRow {
+        bet,
+        status: BetStatus::Accepted,
+        status_version: 1,
+        reject_reason: None,
+        payout: None,
+        arrived_at: bet.placed_at,
+        shard: 0,
+        position: LogPosition::default(),
+        result: None,
+        decided_at: bet.placed_at,
+    }
 }

@@ -7,12 +7,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringArray, UInt64Array};
 use arrow::compute::{TakeOptions, take, take_record_batch};
-use arrow::datatypes::{Decimal128Type, Field, UInt8Type, UInt32Type};
+use arrow::datatypes::{Field, UInt8Type, UInt32Type};
 use pipeline::Result;
 use pipeline::tables::RowRef;
 use schemas::bet_row::{BetStatus, RejectReason, shard_name};
+use schemas::log_position::LogPosition;
 
 use super::ask::{Ask, Keys};
 use super::catalog::Batches;
@@ -71,7 +72,7 @@ fn lookup(view: Arc<View>, ask: Arc<Ask>) -> Result<Batches> {
             Ok(Some(block)) => block,
             Err(error) => return Some(Err(error)),
         };
-        let rows: UInt32Array = places.iter().map(|place| place.row).collect();
+        let rows: UInt64Array = places.iter().map(|place| place.row).collect();
         Some(take_record_batch(&block, &rows).map_err(Into::into).and_then(|rows| shown(&rows, &ask)))
     })))
 }
@@ -134,9 +135,10 @@ fn column(rows: &RecordBatch, field: &Field) -> Result<ArrayRef> {
         }
         "shard" => shards(rows),
         "position" => {
-            let positions = rows.column_by_name("position").and_then(|c| c.as_primitive_opt::<Decimal128Type>());
+            let positions = rows.column_by_name("position").and_then(|c| c.as_fixed_size_binary_opt());
             let positions = positions.ok_or_else(|| render::lacks("position"))?;
-            Ok(Arc::new(StringArray::from_iter_values(positions.values().iter().map(i128::to_string))))
+            let text = |bytes: Option<&[u8]>| Some(LogPosition::from_bytes(bytes?.try_into().ok()?).to_string());
+            Ok(Arc::new(positions.iter().map(text).collect::<StringArray>()))
         }
         _ => render::column(rows, field),
     }

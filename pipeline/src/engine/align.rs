@@ -17,7 +17,6 @@ use crate::dead_letter::Reject;
 use crate::error::Result;
 use crate::fault::{Bug, CrashPoint};
 use crate::job::{DecisionKey, Input, Job};
-use crate::log::Log;
 use crate::metrics::Metric;
 use crate::record::{Position, Record};
 use crate::shard::{Shard, ShardId};
@@ -103,8 +102,7 @@ impl<J: Job> Reader<J> {
 
     /// Reads until told to stop, drained, or the applier is gone.
     pub(super) async fn run(mut self, batches: Sender<Batch<J::Event>>) -> Result<()> {
-        let Log::Embedded(log) = &self.ports.log;
-        let (mut appended, mut stopped) = (log.watch(), self.stop.watch());
+        let (mut appended, mut stopped) = (self.ports.log.embedded()?.watch(), self.stop.watch());
         while !self.stop.is_now() {
             appended.mark_unchanged();
             stopped.mark_unchanged();

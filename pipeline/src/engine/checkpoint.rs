@@ -42,7 +42,7 @@ pub async fn load(tables: &Tables, name: &str) -> Result<Progress> {
         let (stream, shard) = key.split_at_checked(key.len().wrapping_sub(5)).ok_or_else(bad)?;
         let stream = String::from_utf8(stream.to_vec()).map_err(|_| bad())?;
         let shard = ShardId(u32::from_be_bytes(shard[1..].try_into().map_err(|_| bad())?));
-        let (position, effective) = value.split_first_chunk::<24>().ok_or_else(bad)?;
+        let (position, effective) = value.split_first_chunk::<{ Position::BYTES }>().ok_or_else(bad)?;
         let effective = Arrival(i64::from_be_bytes(effective.try_into().map_err(|_| bad())?));
         progress.shards.insert((stream, shard), Checkpoint { position: Position::from_be_bytes(*position), effective });
     }

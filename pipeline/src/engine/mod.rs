@@ -13,6 +13,8 @@
 pub mod align;
 mod apply;
 pub mod checkpoint;
+#[cfg(feature = "aws")]
+pub mod fleet;
 mod tick;
 pub mod timers;
 mod write;

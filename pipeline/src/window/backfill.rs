@@ -9,6 +9,9 @@
 //!                  └── snapshot ⇄ restore ──┘
 //! ```
 //!
+//! The same serves whoever closes windows of which shards fold parts ([`super::interval`]): their states
+//! are absorbed instead of rows.
+//!
 //! Memory is the open panes' states and the published rows of windows that are not final, whatever
 //! the number of rows.
 
@@ -30,6 +33,16 @@ use crate::error::{Error, Result};
 /// States of a pane that are merged into one: a merge costs as much as they have groups, so it is
 /// shared by this many batches.
 const FANOUT: usize = 16;
+
+/// What a timer gave.
+pub struct Delivered {
+    /// Every row of the window.
+    pub all: WindowRows,
+    /// Those that are new or changed.
+    pub changed: WindowRows,
+    /// Whether the window is final.
+    pub is_final: bool,
+}
 
 /// A window job that is computed again.
 pub struct Backfill {
@@ -116,16 +129,39 @@ impl Backfill {
         Ok(out)
     }
 
-    fn next_due(&self) -> Arrival {
-        self.timers.first().map_or(Arrival::MAX, |(due, _)| *due)
+    /// Takes in what somebody else has folded: states and timers.
+    pub fn absorb(&mut self, part: Snapshot) -> Result<()> {
+        for (pane, state) in part.panes {
+            if !self.panes.contains_key(&pane) && self.panes.len() >= MAX_OPEN {
+                return Err(too_many(&self.settings));
+            }
+            let states = self.panes.entry(pane).or_default();
+            states.push(state);
+            if states.len() >= FANOUT {
+                merge(&self.settings, states)?;
+            }
+        }
+        self.timers.extend(part.timers);
+        Ok(())
     }
 
-    fn pass(&mut self, frontier: Arrival, out: &mut Vec<WindowRows>) -> Result<()> {
+    /// The same as [`Backfill::pass_to`]; returns what every timer gave.
+    pub fn deliver(&mut self, frontier: Arrival) -> Result<Vec<Delivered>> {
+        let mut out = Vec::new();
         while self.next_due() <= frontier {
             let Some((due, key)) = self.timers.pop_first() else { break };
             out.extend(self.tick(due, &key)?);
         }
         self.frontier = self.frontier.max(frontier);
+        Ok(out)
+    }
+
+    fn next_due(&self) -> Arrival {
+        self.timers.first().map_or(Arrival::MAX, |(due, _)| *due)
+    }
+
+    fn pass(&mut self, frontier: Arrival, out: &mut Vec<WindowRows>) -> Result<()> {
+        out.extend(self.deliver(frontier)?.into_iter().filter(|given| given.is_final).map(|given| given.all));
         Ok(())
     }
 
@@ -161,8 +197,8 @@ impl Backfill {
         Ok(filter_record_batch(rows, &keep)?)
     }
 
-    /// Delivers a timer; gives the window's rows if it is final now.
-    fn tick(&mut self, due: Arrival, key: &[u8]) -> Result<Option<WindowRows>> {
+    /// Delivers a timer; nothing comes of it where the window has no rows.
+    fn tick(&mut self, due: Arrival, key: &[u8]) -> Result<Option<Delivered>> {
         let (_, event, start) = split_timer_key(key)?;
         let settings = &self.settings;
         let states: Vec<RecordBatch> =
@@ -173,15 +209,16 @@ impl Backfill {
         let result = settings.plan.finish(start, &states)?;
         let is_final = event == Event::Final;
         let before = self.published.remove(&start);
-        let Stored { all, .. } = results::revise(&settings.plan, before.as_ref(), &result, is_final, due)?;
+        let Stored { all, changed } = results::revise(&settings.plan, before.as_ref(), &result, is_final, due)?;
         self.timers.extend(schedule::again(settings, event, start, due));
-        if !is_final {
-            self.published.insert(start, all);
-            return Ok(None);
+        if is_final {
+            // Its first pane is in no later window.
+            self.panes.remove(&start);
+        } else {
+            self.published.insert(start, all.clone());
         }
-        // Its first pane is in no later window.
-        self.panes.remove(&start);
-        Ok(Some(window_rows(&self.settings, start, all)))
+        let rows = |rows| window_rows(&self.settings, start, rows);
+        Ok(Some(Delivered { all: rows(all), changed: rows(changed), is_final }))
     }
 }
 

@@ -28,6 +28,16 @@ pub fn write(dir: &Path, settings: &WindowSettings, window: &WindowRows) -> Resu
     file.finish()
 }
 
+/// A window's file in memory: its name under the folder of all files, and its bytes.
+pub fn encode(settings: &WindowSettings, window: &WindowRows) -> Result<(String, Vec<u8>)> {
+    let dir = tempfile::tempdir()?;
+    write(dir.path(), settings, window)?;
+    let name = path(&window.window, window.start_ms)?;
+    let bytes = std::fs::read(dir.path().join(&name))?;
+    let parts: Vec<_> = name.iter().map(|part| part.to_string_lossy()).collect();
+    Ok((parts.join("/"), bytes))
+}
+
 /// A window's rows as files have them: `window_name`, `window_start` and `window_end` in front, ids
 /// as text.
 fn shown(window: &WindowRows) -> Result<RecordBatch> {

@@ -27,6 +27,7 @@ mod error;
 pub mod exact_div;
 pub mod export;
 mod first_last;
+pub mod interval;
 mod keys;
 pub mod lateness;
 pub mod partials;

@@ -4,7 +4,7 @@
 //! and is refused: its states would not merge.
 //!
 //! ```text
-//! format u8 · fingerprint u64 · position 24 bytes · frontier i64 · counts 3 × u32
+//! format u8 · fingerprint u64 · position 28 bytes · frontier i64 · counts 3 × u32
 //! · panes, published rows (start i64 · length u32 · Arrow IPC) · timers (due i64 · length u32 · key)
 //! · xxh3 of all before u64
 //! ```
@@ -23,7 +23,7 @@ use crate::clock::Arrival;
 use crate::error::{Error, Result};
 use crate::record::Position;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// The states of one window job, as of a position.
 #[derive(Debug, Clone, Default, PartialEq)]

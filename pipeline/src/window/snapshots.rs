@@ -26,6 +26,29 @@ const SUFFIX: &str = ".snapshot";
 /// Snapshots kept: the newest, and the one before it for when that is torn.
 const KEEP: usize = 2;
 
+/// Writes a snapshot under a name of its own.
+pub async fn put(
+    store: &Arc<dyn ObjectStore>,
+    path: &Path,
+    plan: &WindowPlan,
+    position: Position,
+    snapshot: &Snapshot,
+) -> Result<()> {
+    let bytes = snapshot.encode(plan, position)?;
+    store.put(path, PutPayload::from(bytes)).await.map_err(|cause| unavailable("written", path, cause))?;
+    Ok(())
+}
+
+/// Reads a snapshot by its name.
+///
+/// # Errors
+/// `Fatal` for one that is damaged or of another plan; `Retry` where storage is out of reach.
+pub async fn get(store: &Arc<dyn ObjectStore>, path: &Path, plan: &WindowPlan, position: Position) -> Result<Snapshot> {
+    let object = store.get(path).await.map_err(|cause| unavailable("read", path, cause))?;
+    let bytes = object.bytes().await.map_err(|cause| unavailable("read", path, cause))?;
+    Snapshot::decode(plan, position, &bytes).map_err(|why| Error::Fatal(format!("{path}: {why}")))
+}
+
 /// A place in object storage with the snapshots of one shard, or of one backfill.
 #[derive(Debug, Clone)]
 pub struct Snapshots {
@@ -44,9 +67,7 @@ impl Snapshots {
     /// snapshot written again is the same object.
     pub async fn write(&self, position: Position, snapshot: &Snapshot) -> Result<String> {
         let name = format!("{position:0>POSITION_DIGITS$}{SUFFIX}", position = position.to_string());
-        let bytes = snapshot.encode(&self.plan, position)?;
-        let path = self.prefix.clone().join(name.as_str());
-        self.store.put(&path, PutPayload::from(bytes)).await.map_err(|cause| unavailable("written", &path, cause))?;
+        put(&self.store, &self.prefix.clone().join(name.as_str()), &self.plan, position, snapshot).await?;
         self.collect(&name).await?;
         Ok(name)
     }

@@ -20,12 +20,13 @@ use super::{ColumnError, MONEY, build, timestamp};
 use crate::bet::Bet;
 use crate::bet_row::{BetRow, BetStatus, RejectReason};
 use crate::ids::{Address, BetId, QuestionId};
+use crate::log_position::LogPosition;
 use crate::money::Money;
 use crate::odds::Odds;
 use crate::time::Timestamp;
 
-/// The largest position a block holds: 38 digits.
-const MAX_POSITION: u128 = 10u128.pow(38) - 1;
+/// Bytes of a position, as Arrow counts them.
+const POSITION_BYTES: i32 = LogPosition::BYTES as i32;
 
 /// The block's columns.
 pub fn schema() -> SchemaRef {
@@ -44,7 +45,7 @@ pub fn schema() -> SchemaRef {
         ("reject_reason?", DataType::UInt8),
         ("payout?", MONEY),
         ("shard", DataType::UInt32),
-        ("position", DataType::Decimal128(38, 0)),
+        ("position", DataType::FixedSizeBinary(POSITION_BYTES)),
         ("result?", DataType::UInt8),
         ("decided_at", timestamp()),
     ])
@@ -77,12 +78,7 @@ pub fn counted() -> SchemaRef {
 
 /// Makes a block of rows, in their order.
 pub fn build(rows: &[BetRow]) -> Result<RecordBatch, ColumnError> {
-    if let Some(row) = rows.iter().find(|row| row.position > MAX_POSITION) {
-        let value = row.position.to_string();
-        return Err(ColumnError::Range { column: "position", value, range: "at most 38 digits" });
-    }
     let bets = || rows.iter().map(|row| &row.bet);
-    let positions = Decimal128Array::from_iter_values(rows.iter().map(|row| row.position as i128));
     let reasons: UInt8Array = rows.iter().map(|row| row.reject_reason.map(RejectReason::code)).collect();
     let columns: Vec<ArrayRef> = vec![
         fixed(bets().map(|bet| bet.bet_uuid.as_bytes()), rows.len())?,
@@ -99,7 +95,7 @@ pub fn build(rows: &[BetRow]) -> Result<RecordBatch, ColumnError> {
         Arc::new(reasons),
         build::optional_money(rows.iter().map(|row| row.payout))?,
         Arc::new(UInt32Array::from_iter_values(rows.iter().map(|row| row.shard))),
-        Arc::new(positions.with_precision_and_scale(38, 0)?),
+        fixed(rows.iter().map(|row| row.position.as_bytes()), rows.len())?,
         Arc::new(rows.iter().map(|row| row.result.map(BetStatus::code)).collect::<UInt8Array>()),
         build::times(rows.iter().map(|row| row.decided_at)),
     ];
@@ -133,7 +129,7 @@ pub struct BetBlock<'a> {
     reject_reason: &'a UInt8Array,
     payout: &'a Decimal128Array,
     shard: &'a UInt32Array,
-    position: &'a Decimal128Array,
+    position: &'a FixedSizeBinaryArray,
     result: &'a UInt8Array,
     decided_at: &'a TimestampMillisecondArray,
     rows: usize,
@@ -169,7 +165,7 @@ impl<'a> BetBlock<'a> {
             reject_reason: primitive!("reject_reason", UInt8Type),
             payout: primitive!("payout", Decimal128Type),
             shard: primitive!("shard", UInt32Type),
-            position: primitive!("position", Decimal128Type),
+            position: binary("position", POSITION_BYTES)?,
             result: primitive!("result", UInt8Type),
             decided_at: primitive!("decided_at", TimestampMillisecondType),
             rows: block.num_rows(),
@@ -230,7 +226,7 @@ impl<'a> BetBlock<'a> {
             payout,
             arrived_at: Timestamp::from_millis(arrived_at).ok_or_else(|| damaged("arrived_at"))?,
             shard: self.shard.value(row),
-            position: u128::try_from(self.position.value(row)).map_err(|_| damaged("position"))?,
+            position: LogPosition::from_bytes(array("position", self.position, row)?),
             result,
             decided_at: Timestamp::from_millis(self.decided_at.value(row)).ok_or_else(|| damaged("decided_at"))?,
         })

@@ -11,6 +11,7 @@ use crate::frame::{Frame, FrameBytes, FrameEncoding};
 use crate::game_event::{GameEvent, GameEventKind};
 use crate::ids::{Address, BetId, ChainQuestionId, EventId, QuestionId, StreamId, TxHash};
 use crate::late_bet::LateBet;
+use crate::log_position::LogPosition;
 use crate::mail::{DigestChoice, MailPreferences};
 use crate::money::{Money, Total};
 use crate::notification::Notification;
@@ -311,6 +312,13 @@ pub fn frame() -> Frame {
     }
 }
 
+pub fn position(number: u128, sub: u32) -> LogPosition {
+    let mut bytes = [0; LogPosition::BYTES];
+    bytes[8..24].copy_from_slice(&number.to_be_bytes());
+    bytes[24..].copy_from_slice(&sub.to_be_bytes());
+    LogPosition::from_bytes(bytes)
+}
+
 pub fn bet_rows() -> Vec<BetRow> {
     let row = BetRow {
         bet: bet(),
@@ -320,7 +328,7 @@ pub fn bet_rows() -> Vec<BetRow> {
         payout: None,
         arrived_at: at("2022-07-11T14:47:27.400Z"),
         shard: 3,
-        position: 49_545_115_243_490_985_018_280_067_714,
+        position: position(49_545_115_243_490_985_018_280_067_714, 2),
         result: None,
         decided_at: at("2022-07-11T14:47:27.400Z"),
     };
@@ -415,10 +423,10 @@ pub fn outbox_row() -> OutboxRow {
 
 pub fn dead_letter() -> DeadLetter {
     DeadLetter {
-        id: DeadLetter::id_of("bets", 3, 17),
+        id: DeadLetter::id_of("bets", 3, &position(17, 0)),
         stream: "bets".into(),
         shard: 3,
-        position: 17,
+        position: position(17, 0),
         arrived_at: at("2022-07-11T14:58:00Z"),
         reason: DeadLetterReason::Invalid,
         detail: "buy_amount: missing; this field is required".into(),

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use crate::bet::{Bet, MAX_STAKE};
 use crate::bet_row::{BetRow, BetStatus, RejectReason};
 use crate::ids::{Address, BetId, QuestionId};
+use crate::log_position::LogPosition;
 use crate::money::Money;
 use crate::odds::Odds;
 use crate::time::Timestamp;
@@ -42,7 +43,7 @@ pub fn bet() -> impl Strategy<Value = Bet> {
 pub fn bet_row() -> impl Strategy<Value = BetRow> {
     let status = prop::sample::select(BetStatus::ALL);
     let reason = prop::option::of(prop::sample::select(RejectReason::ALL));
-    let position = 0..10u128.pow(38);
+    let position = any::<[u8; 28]>().prop_map(LogPosition::from_bytes);
     let result = prop::option::of(prop::sample::select(BetStatus::ALL));
     let place = (any::<u32>(), position);
     (bet(), status, any::<u32>(), reason, prop::option::of(money()), (time(), time()), place, result).prop_map(

@@ -10,7 +10,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, FixedSizeBinaryArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, AsArray, FixedSizeBinaryArray, RecordBatch, UInt64Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use bytes::Bytes;
 use fjall::{Keyspace, OwnedWriteBatch, Readable};
@@ -165,7 +165,7 @@ impl Facts {
         let mut parts = Vec::new();
         for same in at.chunk_by(|a, b| a.block == b.block) {
             let block = self.block(view, table, same[0].block)?.ok_or_else(|| Error::corrupt("a posting"))?;
-            let rows: UInt32Array = same.iter().map(|place| place.row).collect();
+            let rows: UInt64Array = same.iter().map(|place| place.row).collect();
             parts.push(take_record_batch(&block, &rows)?);
         }
         let rows = concat_batches(&table.schema, &parts)?;
@@ -251,7 +251,7 @@ fn posting_rows(mut postings: &[u8]) -> Result<Vec<RowRef>> {
         let mut row = 0u64;
         for _ in 0..varint(&mut postings)? {
             row += varint(&mut postings)?;
-            out.push(RowRef { block, row: u32::try_from(row).map_err(|_| Error::corrupt("a posting"))? });
+            out.push(RowRef { block, row });
         }
     }
     Ok(out)
@@ -262,7 +262,8 @@ fn block_number(key: &[u8]) -> Result<u64> {
 }
 
 fn overlay_key(at: RowRef) -> Vec<u8> {
-    [&at.block.to_be_bytes()[..], &at.row.to_be_bytes()[..]].concat()
+    // A block has fewer rows than that.
+    [&at.block.to_be_bytes()[..], &(at.row as u32).to_be_bytes()[..]].concat()
 }
 
 fn overlay_row(key: &[u8]) -> Result<u32> {
@@ -277,11 +278,11 @@ fn encode_claim(claim: &ClaimWrite, block: u64, out: &mut Vec<u8>) {
     out.push(if claim.open { OPEN } else { 0 });
     let at = match claim.fact {
         FactPlace::None => return,
-        FactPlace::New(row) => RowRef { block, row },
+        FactPlace::New(row) => RowRef { block, row: row.into() },
         FactPlace::Stored(at) => at,
     };
     put_varint(out, at.block);
-    put_varint(out, u64::from(at.row));
+    put_varint(out, at.row);
 }
 
 fn decode_claim(value: &[u8]) -> Result<Claim> {
@@ -290,7 +291,7 @@ fn decode_claim(value: &[u8]) -> Result<Claim> {
     let (flags, mut rest) = rest.split_first().ok_or_else(bad)?;
     let fact = match rest {
         [] => None,
-        _ => Some(RowRef { block: varint(&mut rest)?, row: u32::try_from(varint(&mut rest)?).map_err(|_| bad())? }),
+        _ => Some(RowRef { block: varint(&mut rest)?, row: varint(&mut rest)? }),
     };
     let fingerprint = u64::from_le_bytes(fingerprint.try_into().map_err(|_| bad())?);
     Ok(Claim { fingerprint, open: flags & OPEN != 0, fact })

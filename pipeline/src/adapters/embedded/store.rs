@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::tables::system;
 
 /// The layout of the directory; a directory of another one is refused.
-const FORMAT: &[u8] = b"5";
+const FORMAT: &[u8] = b"6";
 /// Tables of level 0 that are compacted together.
 const L0_TABLES: u8 = 4;
 /// A table's size; level 1 holds [`L0_TABLES`] of them. Small levels make short compactions, and

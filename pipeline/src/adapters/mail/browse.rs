@@ -122,7 +122,8 @@ mod tests {
         let mails = [("a-1", 0, "Won"), ("a-2", 90_000_000, "Lost\r\n  again"), ("a-3", 90_000_001, "Paid")];
         let mails = mails.map(|(id, at, subject)| {
             let message = format!("To: <ada@example.com>\r\nSubject: {subject}\r\nX: 1\r\n\r\nSubject: not this\r\n");
-            Mail { id: id.into(), from: String::new(), to: String::new(), at: Arrival(at), message: message.into() }
+            let (from, to) = (String::new(), String::new());
+            Mail { id: id.into(), from, to, at: Arrival(at), message: message.into(), notice: None }
         });
         inbox.send(&mails).await.unwrap();
         std::fs::write(dir.path().join("stray"), "").unwrap();

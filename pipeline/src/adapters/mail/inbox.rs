@@ -156,7 +156,7 @@ mod tests {
 
     fn mail(id: &str, at: i64, message: &str) -> Mail {
         let (from, to) = ("bets@example.com".into(), "ada@example.com".into());
-        Mail { id: id.into(), from, to, at: Arrival(at), message: message.into() }
+        Mail { id: id.into(), from, to, at: Arrival(at), message: message.into(), notice: None }
     }
 
     fn files(dir: &Path) -> Vec<(String, String)> {

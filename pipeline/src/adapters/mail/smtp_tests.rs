@@ -79,7 +79,8 @@ async fn converse(stream: TcpStream, greeting: &str, taken: &Mutex<Taken>) -> Op
 
 fn mail(to: &str) -> Mail {
     let message = "Subject: hi\r\n\r\nfirst\r\n.dot\r\n".into();
-    Mail { id: to.into(), from: "bets@example.com".into(), to: format!("{to}@example.com"), at: Arrival(0), message }
+    let from = "bets@example.com".into();
+    Mail { id: to.into(), from, to: format!("{to}@example.com"), at: Arrival(0), message, notice: None }
 }
 
 fn later(text: &str) -> Sent {

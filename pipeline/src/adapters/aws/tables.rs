@@ -1,0 +1,512 @@
+//! Rows and facts in DynamoDB.
+//!
+//! Tables that people look at have a table of their own, keyed by `id`; the rest is in one table,
+//! `state`, keyed by the table's name and the row's key, which keeps the order of keys. A row is its
+//! bytes (`row`) and a `version` that every write raises. A fact is an item with an attribute a column,
+//! and its decision beside them: the fingerprint of what was decided (`body`), and the position of the
+//! record that asked (`from`).
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::RecordBatch;
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{
+    AttributeValue as Value, ConsumedCapacity, DeleteRequest, KeysAndAttributes, PutRequest, ReturnConsumedCapacity,
+    WriteRequest,
+};
+
+use super::Aws;
+use super::error::explain;
+use super::group::{Expect, Group};
+use super::item::{self, Item, key_bytes, key_text};
+use super::poll::back_off;
+use crate::error::{Error, Result};
+use crate::tables::{FactTable, RowRef, RowWrite};
+use crate::window::windows::WindowRows;
+
+/// The table of all other rows.
+pub const STATE: &str = "state";
+/// The table of decisions that leave no facts.
+pub const DECISIONS: &str = "decisions";
+/// The table of sums: a row for each key and each shard that adds to it.
+pub const SUMS: &str = "sums";
+
+/// The key of a window's row: its window, and its group in it.
+pub const WINDOW: &str = "window_key";
+/// See [`WINDOW`].
+pub const GROUP: &str = "group_key";
+
+/// Keys of a BatchGetItem, and writes of a BatchWriteItem, at most.
+const GET_KEYS: usize = 100;
+const WRITE_ITEMS: usize = 25;
+/// Attempts of a batch whose items come back unprocessed.
+const ATTEMPTS: u32 = 8;
+
+/// A row as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versioned {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Grows with every write.
+    pub version: u64,
+}
+
+/// A stored decision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// Hash of the body that was decided.
+    pub fingerprint: u64,
+    /// Whether it may be decided again.
+    pub open: bool,
+    /// Shard and position of the record that asked for it.
+    pub from: String,
+    /// Grows with every write of its item.
+    pub version: u64,
+    /// The fact it led to, as the only row of a batch.
+    pub fact: Option<RecordBatch>,
+}
+
+/// A page of facts, each with the version of its item and the item's decision.
+#[derive(Debug)]
+pub struct Facts {
+    /// Where each stands.
+    pub at: Vec<RowRef>,
+    /// The items' decisions, without facts.
+    pub decisions: Vec<Decision>,
+    /// The facts.
+    pub rows: RecordBatch,
+}
+
+/// The tables whose names begin with a prefix. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct DynamoTables {
+    aws: Aws,
+    prefix: Arc<str>,
+    own: &'static [&'static str],
+    /// Write units consumed so far, in tenths.
+    units: Arc<AtomicU64>,
+}
+
+impl DynamoTables {
+    /// The tables whose names begin with `prefix`; the row tables in `own` are tables of their own.
+    pub fn new(aws: Aws, prefix: &str, own: &'static [&'static str]) -> DynamoTables {
+        DynamoTables { aws, prefix: prefix.into(), own, units: Arc::default() }
+    }
+
+    /// The account.
+    pub fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
+    /// A table's name in DynamoDB.
+    pub fn name(&self, table: &str) -> String {
+        format!("{}{table}", self.prefix)
+    }
+
+    /// Write units that this process has consumed, as the answers say.
+    pub fn write_units(&self) -> f64 {
+        self.units.load(Ordering::Relaxed) as f64 / 10.0
+    }
+
+    pub(super) fn count(&self, capacities: &[ConsumedCapacity]) {
+        let units: f64 = capacities.iter().filter_map(|capacity| capacity.capacity_units()).sum();
+        self.units.fetch_add((units * 10.0).round() as u64, Ordering::Relaxed);
+    }
+
+    /// The DynamoDB table of a row table, and the key of a row in it.
+    pub fn place(&self, table: &str, key: &[u8]) -> (String, Item) {
+        if self.own.contains(&table) {
+            return (self.name(table), Item::from([("id".into(), Value::S(key_text(key)))]));
+        }
+        let key = Item::from([("t".into(), Value::S(table.into())), ("k".into(), Value::B(Blob::new(key)))]);
+        (self.name(STATE), key)
+    }
+
+    /// Adds a row to a group; no value removes it.
+    pub fn put_row(
+        &self,
+        group: &mut Group,
+        table: &str,
+        key: &[u8],
+        value: Option<Vec<u8>>,
+        expect: Expect,
+    ) -> Result<()> {
+        let (name, mut place) = self.place(table, key);
+        let Some(value) = value else { return group.remove(&name, place) };
+        let named = if place.contains_key("id") { "id" } else { "k" };
+        place.insert("row".into(), Value::B(Blob::new(value)));
+        group.put(&name, named, place, expect)
+    }
+
+    /// Reads rows by key, in the order asked for.
+    pub async fn get(&self, table: &str, keys: &[Vec<u8>]) -> Result<Vec<Option<Versioned>>> {
+        let places: Vec<(String, Item)> = keys.iter().map(|key| self.place(table, key)).collect();
+        let Some((name, _)) = places.first().cloned() else { return Ok(Vec::new()) };
+        let places: Vec<Item> = places.into_iter().map(|(_, key)| key).collect();
+        let mut found = HashMap::new();
+        for item in self.get_items(&name, &places).await? {
+            found.insert(place_of(&item)?, versioned(&item)?);
+        }
+        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+    }
+
+    /// Reads decisions by key, in the order asked for, with the facts they led to.
+    pub async fn decisions(&self, table: &FactTable, keys: &[[u8; 16]]) -> Result<Vec<Option<Decision>>> {
+        let name = self.decisions_of(table);
+        let places: Vec<Item> = keys.iter().map(|key| decision_key(table, key)).collect();
+        let mut found = HashMap::new();
+        for item in self.get_items(&name, &places).await? {
+            let id = text(&item, "id")?.to_owned();
+            found.insert(id, Decision { fact: fact(table, &item)?, ..decision(&item)? });
+        }
+        let of = |key: &[u8; 16]| found.get(&decision_id(table, key)).cloned();
+        Ok(keys.iter().map(of).collect())
+    }
+
+    /// Adds a decision to a group, with the fact it leads to if it leads to one.
+    pub fn put_decision(
+        &self,
+        group: &mut Group,
+        table: &FactTable,
+        key: &[u8; 16],
+        decision: &Decision,
+        expect: Expect,
+    ) -> Result<()> {
+        let mut item = match &decision.fact {
+            Some(fact) => item::of_row(fact, 0)?,
+            None => Item::new(),
+        };
+        item.insert("id".into(), Value::S(decision_id(table, key)));
+        item.insert("body".into(), Value::N(decision.fingerprint.to_string()));
+        item.insert("from".into(), Value::S(decision.from.clone()));
+        if decision.open {
+            item.insert("open".into(), Value::Bool(true));
+        }
+        group.put(&self.decisions_of(table), "id", item, expect)
+    }
+
+    /// At most `limit` facts with an index key that stand after a place, in the index' order.
+    pub async fn page(
+        &self,
+        table: &FactTable,
+        index: &str,
+        key: &[u8],
+        after: Option<RowRef>,
+        limit: usize,
+    ) -> Result<Facts> {
+        let name = self.name(table.name);
+        let (mut ids, mut from) = (Vec::new(), None);
+        while ids.len() < limit {
+            let request = self.aws.dynamodb.query().table_name(&name).index_name(index_name(index));
+            let request = request.expression_attribute_names("#key", index);
+            let request = request.expression_attribute_values(":key", Value::S(key_text(key)));
+            let request = match after {
+                Some(after) => request
+                    .key_condition_expression("#key = :key AND id > :after")
+                    .expression_attribute_values(":after", Value::S(key_text(&place_bytes(after)))),
+                None => request.key_condition_expression("#key = :key"),
+            };
+            let rest = i32::try_from(limit - ids.len()).unwrap_or(i32::MAX);
+            let page = request.limit(rest).set_exclusive_start_key(from).send().await;
+            let page = page.map_err(|error| explain(format!("looking up {index} in {name}"), error))?;
+            for item in page.items() {
+                ids.push(text(item, "id")?.to_owned());
+            }
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                break;
+            }
+        }
+        let keys: Vec<Item> = ids.iter().map(|id| Item::from([("id".into(), Value::S(id.clone()))])).collect();
+        let mut items = BTreeMap::new();
+        for item in self.get_items(&name, &keys).await? {
+            items.insert(text(&item, "id")?.to_owned(), item);
+        }
+        let at = items.keys().map(|id| Ok(place_from(&key_bytes(id)?))).collect::<Result<Vec<_>>>()?;
+        let decisions = items.values().map(decision).collect::<Result<Vec<_>>>()?;
+        Ok(Facts { at, decisions, rows: item::to_rows(&table.schema, items.values())? })
+    }
+
+    /// Reads the rows of the table `state` whose keys lie in a range, in the order of keys, as many as asked for.
+    pub async fn range(&self, table: &str, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Versioned)>> {
+        let name = self.name(STATE);
+        let (mut rows, mut start) = (Vec::new(), None);
+        while rows.len() < limit {
+            let request = self.aws.dynamodb.query().table_name(&name).consistent_read(true);
+            let request = request.key_condition_expression("t = :t AND k BETWEEN :from AND :to");
+            let request = request
+                .expression_attribute_values(":t", Value::S(table.into()))
+                .expression_attribute_values(":from", Value::B(Blob::new(from)))
+                .expression_attribute_values(":to", Value::B(Blob::new(to)));
+            let rest = i32::try_from(limit - rows.len()).unwrap_or(i32::MAX);
+            let page = request.limit(rest).set_exclusive_start_key(start).send().await;
+            let page = page.map_err(|error| explain(format!("reading {table} in {name}"), error))?;
+            for item in page.items() {
+                rows.push((place_of(item)?, versioned(item)?));
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Reads items by key, in no order; repeats what comes back unprocessed.
+    pub async fn get_items(&self, table: &str, keys: &[Item]) -> Result<Vec<Item>> {
+        let mut distinct: Vec<&Item> = Vec::with_capacity(keys.len());
+        let mut seen = std::collections::HashSet::new();
+        for key in keys {
+            if seen.insert(format!("{key:?}")) {
+                distinct.push(key);
+            }
+        }
+        let mut items = Vec::with_capacity(distinct.len());
+        for chunk in distinct.chunks(GET_KEYS) {
+            let mut wanted: Vec<Item> = chunk.iter().map(|key| (*key).clone()).collect();
+            let mut attempt = 0;
+            while !wanted.is_empty() {
+                let keys = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
+                let keys = keys.map_err(|cause| Error::fatal("keys to read", cause))?;
+                let answer = self.aws.dynamodb.batch_get_item().request_items(table, keys).send().await;
+                let answer = answer.map_err(|error| explain(format!("reading table {table}"), error))?;
+                items.extend(answer.responses.and_then(|mut found| found.remove(table)).unwrap_or_default());
+                let rest = answer.unprocessed_keys.and_then(|mut keys| keys.remove(table));
+                wanted = rest.map(|keys| keys.keys).unwrap_or_default();
+                pause(&mut attempt, wanted.is_empty(), table).await?;
+            }
+        }
+        Ok(items)
+    }
+
+    /// The same between bounds; DynamoDB takes both ends as included, so the others are left out here.
+    pub async fn range_within(
+        &self,
+        table: &str,
+        (from, to): (Bound<Vec<u8>>, Bound<Vec<u8>>),
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let end = |bound: &Bound<Vec<u8>>, open: &[u8]| match bound {
+            Bound::Included(key) | Bound::Excluded(key) if !key.is_empty() => key.clone(),
+            _ => open.to_vec(),
+        };
+        let rows = self.range(table, &end(&from, &[0]), &end(&to, &[255; 128]), limit.saturating_add(1)).await?;
+        let bounds = (from, to);
+        let within = |(key, _): &(Vec<u8>, Versioned)| RangeBounds::<Vec<u8>>::contains(&bounds, key);
+        Ok(rows.into_iter().filter(within).map(|(key, row)| (key, row.bytes)).take(limit).collect())
+    }
+
+    /// Writes rows, then removes others.
+    pub async fn write_rows(&self, rows: Vec<RowWrite>) -> Result<()> {
+        let mut puts = BTreeMap::<&'static str, Vec<(Vec<u8>, Vec<u8>)>>::new();
+        let mut removals = BTreeMap::<String, Vec<Item>>::new();
+        for RowWrite { table, key, value } in rows {
+            match value {
+                Some(value) => puts.entry(table).or_default().push((key, value)),
+                None => {
+                    let (name, place) = self.place(table, &key);
+                    removals.entry(name).or_default().push(place);
+                }
+            }
+        }
+        for (table, mut rows) in puts {
+            // Nothing may stand twice in a request; the last one counts.
+            rows.reverse();
+            rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+            rows.dedup_by(|(a, _), (b, _)| a == b);
+            self.put_rows(table, &rows).await?;
+        }
+        for (name, keys) in removals {
+            self.remove_items(&name, keys).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads every row of a table, in no order.
+    pub async fn scan(&self, table: &str) -> Result<Vec<(Vec<u8>, Versioned)>> {
+        let own = self.own.contains(&table);
+        let items = self.scan_items(if own { table } else { STATE }).await?;
+        let of_table = |item: &&Item| own || item.get("t").and_then(|t| t.as_s().ok()).is_some_and(|t| t == table);
+        items.iter().filter(of_table).map(|item| Ok((place_of(item)?, versioned(item)?))).collect()
+    }
+
+    /// Reads every fact of a table, in no order.
+    pub async fn scan_facts(&self, table: &FactTable) -> Result<RecordBatch> {
+        let items = self.scan_items(table.name).await?;
+        item::to_rows(&table.schema, items.iter())
+    }
+
+    /// Reads every item of a table, in no order.
+    pub async fn scan_items(&self, table: &str) -> Result<Vec<Item>> {
+        let name = self.name(table);
+        let (mut items, mut from) = (Vec::new(), None);
+        loop {
+            let request = self.aws.dynamodb.scan().table_name(&name).set_exclusive_start_key(from);
+            let page = request.send().await.map_err(|error| explain(format!("scanning table {name}"), error))?;
+            from = page.last_evaluated_key;
+            items.extend(page.items.unwrap_or_default());
+            if from.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// Writes items without conditions.
+    pub async fn put_items(&self, table: &str, items: Vec<Item>) -> Result<()> {
+        let put = |item| PutRequest::builder().set_item(Some(item)).build();
+        let writes = items.into_iter().map(|item| Ok(WriteRequest::builder().put_request(put(item)?).build()));
+        self.write_items(table, writes.collect()).await
+    }
+
+    /// Removes items by key, those that are there.
+    async fn remove_items(&self, table: &str, mut keys: Vec<Item>) -> Result<()> {
+        let mut seen = std::collections::HashSet::new();
+        keys.retain(|key| seen.insert(format!("{key:?}")));
+        let remove = |key| DeleteRequest::builder().set_key(Some(key)).build();
+        let writes = keys.into_iter().map(|key| Ok(WriteRequest::builder().delete_request(remove(key)?).build()));
+        self.write_items(table, writes.collect()).await
+    }
+
+    /// Makes writes in batches; repeats what comes back unprocessed.
+    async fn write_items(&self, table: &str, writes: std::result::Result<Vec<WriteRequest>, BuildError>) -> Result<()> {
+        let writes = writes.map_err(|cause| Error::fatal("items to write", cause))?;
+        for chunk in writes.chunks(WRITE_ITEMS) {
+            let (mut batch, mut attempt) = (chunk.to_vec(), 0);
+            while !batch.is_empty() {
+                let request = self.aws.dynamodb.batch_write_item().request_items(table, batch);
+                let answer = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await;
+                let answer = answer.map_err(|error| explain(format!("writing table {table}"), error))?;
+                self.count(answer.consumed_capacity());
+                batch = answer.unprocessed_items.and_then(|mut items| items.remove(table)).unwrap_or_default();
+                pause(&mut attempt, batch.is_empty(), table).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes rows without conditions.
+    pub async fn put_rows(&self, table: &str, rows: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
+        let mut by_table = BTreeMap::<String, Vec<Item>>::new();
+        for (key, value) in rows {
+            let (name, mut item) = self.place(table, key);
+            item.insert("row".into(), Value::B(Blob::new(value.clone())));
+            item.insert("version".into(), Value::N("1".into()));
+            by_table.entry(name).or_default().push(item);
+        }
+        for (name, items) in by_table {
+            self.put_items(&name, items).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes a window's rows: one item a group, whatever was written before.
+    pub async fn put_results(&self, table: &str, window: &WindowRows, keys: &[String]) -> Result<()> {
+        let mut items = Vec::with_capacity(window.rows.num_rows());
+        for row in 0..window.rows.num_rows() {
+            let mut item = item::of_row(&window.rows, row)?;
+            let parts: Vec<String> = keys.iter().map(|key| item.get(key).map_or(String::new(), plain)).collect();
+            item.insert(WINDOW.into(), Value::S(format!("{}/{}", window.window, window.start_ms)));
+            item.insert(GROUP.into(), Value::S(if parts.is_empty() { "-".into() } else { parts.join("/") }));
+            item.insert("window_end".into(), Value::N(window.end_ms.to_string()));
+            items.push(item);
+        }
+        self.put_items(&self.name(table), items).await
+    }
+
+    fn decisions_of(&self, table: &FactTable) -> String {
+        self.name(if table.schema.fields().is_empty() { DECISIONS } else { table.name })
+    }
+}
+
+/// A key's attribute as a part of a text.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::S(text) | Value::N(text) => text.clone(),
+        Value::B(bytes) => key_text(bytes.as_ref()),
+        other => format!("{other:?}"),
+    }
+}
+
+async fn pause(attempt: &mut u32, done: bool, table: &str) -> Result<()> {
+    if done {
+        return Ok(());
+    }
+    *attempt += 1;
+    if *attempt == ATTEMPTS {
+        return Err(Error::Retry(format!("table {table} leaves items unprocessed: its capacity is used up")));
+    }
+    back_off(*attempt - 1).await;
+    Ok(())
+}
+
+/// The name of an index.
+pub fn index_name(column: &str) -> String {
+    format!("{column}-index")
+}
+
+fn decision_id(table: &FactTable, key: &[u8; 16]) -> String {
+    match table.schema.fields().is_empty() {
+        true => format!("{}/{}", table.name, key_text(key)),
+        false => key_text(key),
+    }
+}
+
+fn decision_key(table: &FactTable, key: &[u8; 16]) -> Item {
+    Item::from([("id".into(), Value::S(decision_id(table, key)))])
+}
+
+/// An item's decision, without its fact.
+fn decision(item: &Item) -> Result<Decision> {
+    Ok(Decision {
+        fingerprint: number(item, "body")?,
+        open: item.contains_key("open"),
+        from: text(item, "from")?.to_owned(),
+        version: number(item, "version")?,
+        fact: None,
+    })
+}
+
+/// An item's fact. A decision that led to none has no columns.
+fn fact(table: &FactTable, item: &Item) -> Result<Option<RecordBatch>> {
+    let first = table.schema.fields().first().filter(|first| item.contains_key(first.name()));
+    first.map(|_| item::to_rows(&table.schema, std::iter::once(item))).transpose()
+}
+
+fn versioned(item: &Item) -> Result<Versioned> {
+    let bytes = item.get("row").and_then(|value| value.as_b().ok()).ok_or_else(|| lacks("row"))?;
+    Ok(Versioned { bytes: bytes.as_ref().to_vec(), version: number(item, "version")? })
+}
+
+/// The key of a row, from its item.
+fn place_of(item: &Item) -> Result<Vec<u8>> {
+    match item.get("k").and_then(|value| value.as_b().ok()) {
+        Some(key) => Ok(key.as_ref().to_vec()),
+        None => key_bytes(text(item, "id")?),
+    }
+}
+
+fn place_bytes(at: RowRef) -> [u8; 16] {
+    (u128::from(at.block) << 64 | u128::from(at.row)).to_be_bytes()
+}
+
+fn place_from(key: &[u8]) -> RowRef {
+    let number = key.first_chunk().map_or(0, |key| u128::from_be_bytes(*key));
+    RowRef { block: (number >> 64) as u64, row: number as u64 }
+}
+
+pub(super) fn text<'a>(item: &'a Item, name: &str) -> Result<&'a str> {
+    item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str).ok_or_else(|| lacks(name))
+}
+
+pub(super) fn number(item: &Item, name: &str) -> Result<u64> {
+    let digits = item.get(name).and_then(|value| value.as_n().ok()).ok_or_else(|| lacks(name))?;
+    digits.parse().map_err(|_| lacks(name))
+}
+
+fn lacks(name: &str) -> Error {
+    Error::corrupt(format!("an item lacks {name}, or it has another type"))
+}

@@ -1,0 +1,191 @@
+//! Timers of the job: delivered between two records, on rows and on stored facts.
+//!
+//! A timer that works on facts does so in two steps, since they may be more than one group takes: first
+//! each fact with the rows that it changes, then the timer's own rows, the timers it sets, and its
+//! removal. What a worker leaves between the two is done again by the next: the job finds facts changed
+//! and tells of them again. Such a timer waits until every shard of the facts' stream has come as far.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use futures::{StreamExt, stream};
+
+use super::attempt::Loaded;
+use super::sets::Sets;
+use super::timers::Timer;
+use super::worker::{Worker, insist};
+use crate::adapters::aws::group::{Expect, Group, Outcome};
+use crate::adapters::aws::tables::{Decision, Facts};
+use crate::clock::Arrival;
+use crate::error::{Error, Result};
+use crate::fault::CrashPoint;
+use crate::job::{Ask, Effects, Job, Placed};
+use crate::metrics::Metric;
+use crate::tables::RowRef;
+
+/// Groups written at once.
+const AT_ONCE: usize = 32;
+/// How much longer than a timer says other shards are waited for, in milliseconds: a worker may have
+/// read a row just before it was changed.
+const MARGIN_MS: i64 = 1_000;
+
+/// What delivering came to.
+enum Delivery {
+    Done,
+    /// Somebody has written to its rows meanwhile.
+    Again,
+    /// Other shards are not as far.
+    Early,
+}
+
+impl<J: Job> Worker<J> {
+    /// Delivers a timer, or parks it where it must wait.
+    pub(super) async fn tick(&mut self, timer: Timer) -> Result<()> {
+        self.timers.forget(&timer);
+        let held = self.held.clone();
+        loop {
+            match insist!(&held, self.deliver(&timer))? {
+                Delivery::Done => {
+                    self.fleet.metrics.add(Metric::EngineTicks, 1);
+                    return Ok(());
+                }
+                Delivery::Again if held.is_lost() => return Err(Error::Fenced("the lease is another worker's".into())),
+                Delivery::Again => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+                Delivery::Early => {
+                    self.parked.push(timer);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn deliver(&mut self, timer: &Timer) -> Result<Delivery> {
+        let fleet = self.fleet.clone();
+        let job = &fleet.job;
+        let mut loaded = Loaded::default();
+        let mut keys = Vec::new();
+        job.tick_needs(&timer.key, &mut keys);
+        loaded.load(&fleet, keys.clone(), true).await?;
+        let ask = job.tick_asks(&timer.key, &loaded.rows);
+        let page = match &ask {
+            Some(ask) => {
+                if !self.is_time(ask, timer.due).await? {
+                    return Ok(Delivery::Early);
+                }
+                // What was added while others caught up counts.
+                loaded = Loaded::default();
+                loaded.load(&fleet, keys, true).await?;
+                Some(self.page(ask, &mut loaded).await?)
+            }
+            None => None,
+        };
+        let (facts, decisions) = page.unwrap_or_default();
+        let mut effects = Effects::default();
+        let changed = job.tick(&timer.key, timer.due, facts, &mut loaded.rows, &mut effects);
+        fleet.faults.reach(CrashPoint::AfterTick)?;
+        let rows = loaded.rows.take_changed_keys();
+        let shared = match &ask {
+            Some(ask) => match self.write_facts(ask, changed, &decisions, &rows, &loaded).await? {
+                Some(shared) => shared,
+                None => return Ok(Delivery::Again),
+            },
+            None => HashSet::new(),
+        };
+        let Effects { emits, timers, puts, counts, notes } = effects;
+        fleet.emit(emits).await?;
+        let mut group = Group::default();
+        for key in rows.iter().filter(|key| !shared.contains(key)) {
+            loaded.put(&fleet, &mut group, key)?;
+        }
+        for (table, key, value) in puts {
+            fleet.tables.put_row(&mut group, table, &key, Some(value), Expect::Anything)?;
+        }
+        let set: Vec<Timer> = timers.into_iter().map(|(due, key)| Timer { due, key, hash: timer.hash }).collect();
+        for new in set.iter().filter(|new| *new != timer) {
+            self.timers.set(&fleet.tables, &mut group, new)?;
+        }
+        if !set.contains(timer) {
+            self.timers.remove(&fleet.tables, &mut group, timer)?;
+        }
+        fleet.faults.reach(CrashPoint::BeforeCommit)?;
+        match fleet.tables.commit(group).await? {
+            Outcome::Committed => {}
+            Outcome::Cancelled(_) => return Ok(Delivery::Again),
+        }
+        set.into_iter().for_each(|new| self.timers.keep(new));
+        counts.into_iter().for_each(|(metric, n)| fleet.metrics.add(metric, n));
+        notes.iter().for_each(|note| tracing::warn!("{note}"));
+        Ok(Delivery::Done)
+    }
+
+    /// Whether every shard of the facts' stream is as far as a timer.
+    async fn is_time(&self, ask: &Ask, due: Arrival) -> Result<bool> {
+        let stream = self.fleet.log.name(self.fleet.job.inputs()[ask.input].stream);
+        let margin = if self.fleet.options.idle_behind_ms.is_some() { MARGIN_MS } else { 0 };
+        Ok(self.fleet.frontiers.of(&stream).await? >= due.plus_ms(margin))
+    }
+
+    /// Reads a page of facts, and the rows that working on them needs.
+    async fn page(&self, ask: &Ask, loaded: &mut Loaded<J>) -> Result<(Placed<J::Fact>, HashMap<RowRef, Decision>)> {
+        let job = &self.fleet.job;
+        let table = &job.inputs()[ask.input].decisions;
+        let page = self.fleet.tables.page(table, ask.index, &ask.key, ask.after, ask.limit).await?;
+        let Facts { at, decisions, rows } = page;
+        let facts = job.unseal(ask.input, &rows)?;
+        let mut keys = Vec::new();
+        facts.iter().for_each(|fact| job.fact_needs(fact, &mut keys));
+        loaded.load(&self.fleet, keys, false).await?;
+        let decisions = at.iter().copied().zip(decisions).collect();
+        Ok((at.into_iter().zip(facts).collect(), decisions))
+    }
+
+    /// Writes changed facts, each in a group with the rows that it shares; returns these rows' keys, or
+    /// nothing when somebody else has written to one.
+    async fn write_facts(
+        &self,
+        ask: &Ask,
+        changed: Placed<J::Fact>,
+        decisions: &HashMap<RowRef, Decision>,
+        rows: &[J::Key],
+        loaded: &Loaded<J>,
+    ) -> Result<Option<HashSet<J::Key>>> {
+        let job = &self.fleet.job;
+        let table = &job.inputs()[ask.input].decisions;
+        let is_changed: HashSet<&J::Key> = rows.iter().collect();
+        let (mut sets, mut first, mut shared) = (Sets::new(changed.len()), HashMap::new(), HashSet::new());
+        let mut needs = Vec::with_capacity(changed.len());
+        for (number, (_, fact)) in changed.iter().enumerate() {
+            let mut keys = Vec::new();
+            job.fact_needs(fact, &mut keys);
+            keys.retain(|key| is_changed.contains(key));
+            for key in &keys {
+                sets.join(*first.entry(key.clone()).or_insert(number), number);
+            }
+            shared.extend(keys.iter().cloned());
+            needs.push(keys);
+        }
+        let mut groups = BTreeMap::<usize, (Group, HashSet<J::Key>)>::new();
+        for (number, (at, fact)) in changed.iter().enumerate() {
+            let decision = decisions.get(at).ok_or_else(|| Error::Fatal("a fact that was not asked for".into()))?;
+            let sealed = job.seal(ask.input, std::slice::from_ref(fact))?;
+            let (group, put) = groups.entry(sets.of(number)).or_default();
+            let key = (u128::from(at.block) << 64 | u128::from(at.row)).to_be_bytes();
+            let expect = Expect::Version(decision.version);
+            let decision = Decision { fact: Some(sealed.rows), ..decision.clone() };
+            self.fleet.tables.put_decision(group, table, &key, &decision, expect)?;
+            for key in &needs[number] {
+                if put.insert(key.clone()) {
+                    loaded.put(&self.fleet, group, key)?;
+                }
+            }
+        }
+        let commit = |(group, _)| self.fleet.tables.commit(group);
+        let outcomes: Vec<Result<Outcome>> =
+            stream::iter(groups.into_values()).map(commit).buffer_unordered(AT_ONCE).collect().await;
+        let mut whole = true;
+        for outcome in outcomes {
+            whole &= outcome? == Outcome::Committed;
+        }
+        self.fleet.faults.reach(CrashPoint::AfterCommit)?;
+        Ok(whole.then_some(shared))
+    }
+}

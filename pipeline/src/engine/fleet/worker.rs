@@ -1,0 +1,490 @@
+//! The worker on one shard: reads, applies, emits, checkpoints, until its lease goes.
+//!
+//! Life: its states taken up → records applied as they come, timers and window boundaries in between →
+//! lease asked for, lost, or the shard's end; each with a checkpoint, but for a lost one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::compute::filter_record_batch;
+use object_store::ObjectStoreExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::Fleet;
+use super::attempt::{Applied, Applier, Entry, Facts};
+use super::intervals::Intervals;
+use super::sums::Sums;
+use super::timers::{Timer, Timers};
+use crate::adapters::aws::shard_reader::{From, Read, ShardReader, Source};
+use crate::clock::{Arrival, Clock};
+use crate::dead_letter::DeadLetter;
+use crate::engine::Stop;
+use crate::error::{Error, Result};
+use crate::fault::CrashPoint;
+use crate::job::Job;
+use crate::lease::held::{Held, Standing};
+use crate::lease::sync::StreamKey;
+use crate::lease::{Lease, Progress, Reached};
+use crate::metrics::Metric;
+use crate::record::{Append, Position};
+use crate::shard::{Shard, ShardId};
+use crate::tables::system;
+
+/// How often a worker looks whether something is due that nobody tells it of.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Bytes of a dead letter that its row holds; larger ones are objects.
+const MAX_DEAD_BYTES: usize = 256 << 10;
+/// Longest pause before something is tried again.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Waits between the attempts of something that may fail for a while.
+pub(super) struct Patience(Duration);
+
+impl Patience {
+    pub fn new() -> Patience {
+        Patience(Duration::from_millis(50))
+    }
+
+    /// Waits, ever longer, for as long as the lease is held.
+    pub async fn wait(&mut self, held: &Held, why: String) -> Result<()> {
+        if held.is_lost() {
+            return Err(Error::Fenced(format!("lease {} is another worker's", held.key())));
+        }
+        tracing::warn!(lease = %held.key(), "{why}; trying again");
+        tokio::time::sleep(self.0).await;
+        self.0 = (self.0 * 2).min(LONGEST);
+        Ok(())
+    }
+}
+
+/// Does what may fail for a while, again and again, for as long as the lease is held.
+macro_rules! insist {
+    ($held:expr, $act:expr) => {{
+        let mut patience = $crate::engine::fleet::worker::Patience::new();
+        loop {
+            match $act.await {
+                Err(Error::Retry(why)) => patience.wait($held, why).await?,
+                other => break other,
+            }
+        }
+    }};
+}
+pub(super) use insist;
+
+/// Why a worker has nothing more to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It was told to stop, or to hand over.
+    Told,
+    /// The shard is read to its end.
+    Shard,
+}
+
+/// The worker on one shard.
+pub(super) struct Worker<J: Job> {
+    pub fleet: Arc<Fleet<J>>,
+    pub held: Held,
+    pub shard: Shard,
+    stream: StreamKey,
+    /// The last position applied, once there is one.
+    position: Option<Position>,
+    /// The running maximum of arrivals.
+    effective: Arrival,
+    /// Everything that arrived before it is applied.
+    pub frontier: Arrival,
+    /// Decisions of records up to here have told what they emit.
+    told: Position,
+    pub timers: Timers,
+    /// Timers that wait for other shards.
+    pub parked: Vec<Timer>,
+    sums: Sums<J>,
+    intervals: Intervals,
+    /// The position of the newest snapshot.
+    snapshot: Option<Position>,
+    saved: Instant,
+    dirty: bool,
+    stop: Stop,
+}
+
+/// Works on a shard until its lease goes or `stop` says so. Whatever else goes wrong ends it too; the
+/// lease is let go then, for a worker that fares better.
+pub async fn work<J: Job>(
+    fleet: Arc<Fleet<J>>,
+    stream: StreamKey,
+    source: Source,
+    held: Held,
+    stop: Stop,
+) -> Result<()> {
+    let outcome = match Worker::begin(fleet, stream, held.clone()).await {
+        Ok((worker, from)) => worker.run(source, from, stop).await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Err(Error::Fenced(why)) => {
+            tracing::info!(lease = %held.key(), "{why}");
+            held.forget();
+            Ok(())
+        }
+        // A test's crash lets nothing go.
+        Err(crash @ Error::Crashed(_)) => {
+            held.forget();
+            Err(crash)
+        }
+        other => {
+            let gone = held.let_go().await;
+            other.and(gone)
+        }
+    }
+}
+
+impl<J: Job> Worker<J> {
+    async fn begin(fleet: Arc<Fleet<J>>, stream: StreamKey, held: Held) -> Result<(Worker<J>, From)> {
+        let lease = held.lease().await;
+        let shards = fleet.log.shards(fleet.stream()).await?;
+        let shard = shards.into_iter().find(|shard| shard.id == held.shard());
+        let shard = shard.ok_or_else(|| Error::Reject(format!("{} has no {}", fleet.stream(), held.shard())))?;
+        let before = inherited(&fleet, &lease, &shard, &stream).await?;
+        let (from, position) = match lease.reached {
+            Reached::At(position) => (From::After(position), Some(position)),
+            Reached::Latest => (From::Latest, None),
+            Reached::AtTimestamp => (From::Time(before.effective), None),
+            Reached::TrimHorizon | Reached::ShardEnd => (From::Oldest, None),
+        };
+        let (intervals, start) = Intervals::load(&fleet, &held.key().0, before.snapshot, before.effective).await?;
+        // Window states may be older than the checkpoint: what lies between re-enters the windows.
+        let (from, effective) = match start.filter(|_| position.is_some()) {
+            Some((at, effective)) => (From::After(at), effective),
+            None => (from, before.effective),
+        };
+        let timers = Timers::load(&fleet.tables, fleet.options.name, shard.range).await?;
+        let sums = Sums::new(held.key().0.clone());
+        let worker = Worker {
+            fleet,
+            held,
+            shard,
+            stream,
+            position,
+            effective,
+            frontier: effective,
+            told: position.unwrap_or(Position::START),
+            timers,
+            parked: Vec::new(),
+            sums,
+            intervals,
+            snapshot: before.snapshot,
+            saved: Instant::now(),
+            dirty: false,
+            stop: Stop::default(),
+        };
+        worker.held.idle_until(worker.progress());
+        Ok((worker, from))
+    }
+
+    async fn run(mut self, source: Source, from: From, stop: Stop) -> Result<()> {
+        self.stop = stop.clone();
+        let unpacker = self.fleet.log.unpacker(&self.shard);
+        let reader = ShardReader::new(source, self.shard.id, unpacker, from);
+        let mut reads = Reads::start(reader, self.fleet.clock.clone());
+        let (mut standing, mut stopped) = (self.held.standing(), stop.watch());
+        let end = loop {
+            if self.held.is_lost() {
+                return Err(Error::Fenced(format!("lease {} is another worker's", self.held.key())));
+            }
+            if *standing.borrow_and_update() == Standing::Asked || stop.is_now() {
+                break End::Told;
+            }
+            tokio::select! {
+                _ = standing.changed() => {}
+                _ = stopped.changed() => {}
+                () = tokio::time::sleep(LOOK) => self.look().await?,
+                read = reads.next() => {
+                    let (read, asked) = read?;
+                    let ended = read.end.is_some();
+                    self.take(read, asked).await?;
+                    if ended {
+                        break End::Shard;
+                    }
+                }
+            }
+            if self.dirty && self.saved.elapsed() >= self.fleet.options.checkpoint_every {
+                match self.save().await {
+                    Err(Error::Retry(why)) => tracing::warn!(lease = %self.held.key(), "the checkpoint waits: {why}"),
+                    other => other?,
+                }
+            }
+        };
+        let held = self.held.clone();
+        match end {
+            End::Told => insist!(&held, self.save()),
+            End::Shard => insist!(&held, self.finish()),
+        }
+    }
+
+    /// Applies a read, and lets time pass up to where it shows that everything was read.
+    async fn take(&mut self, read: Read, asked: Arrival) -> Result<()> {
+        let found = read.found;
+        self.held.count_read(found.bytes);
+        self.fleet.metrics.add(Metric::LogReadRecords, found.records.len() as u64);
+        self.fleet.metrics.add(Metric::LogReadBytes, found.bytes as u64);
+        let appended = found.appended.unwrap_or(asked);
+        let refused = found.refused.into_iter();
+        let refused = refused.map(|(record, why)| DeadLetter::of(self.fleet.stream(), self.shard.id, &record, why));
+        self.write_dead(refused.collect()).await?;
+        let mut entries = Vec::with_capacity(found.records.len());
+        let mut effective = self.effective.max(self.frontier);
+        for record in found.records {
+            effective = effective.max(record.arrived_at);
+            let event = self.fleet.job.decode(self.fleet.input, &record.data);
+            let event = event.map(|event| (self.fleet.job.decision(&event), event));
+            entries.push(Entry { record, effective, event });
+        }
+        let mut rest = &entries[..];
+        while let Some(first) = rest.first() {
+            if !self.pass(first.effective).await? {
+                return Ok(());
+            }
+            let Some(others) = self.others(first.effective).await? else { return Ok(()) };
+            let limit = self.timers.next_due().min(self.intervals.next_boundary()).min(others);
+            let together = rest.partition_point(|entry| entry.effective < limit).min(self.fleet.options.batch_records);
+            let applied = self.apply(&rest[..together.max(1)], appended).await?;
+            rest = &rest[applied..];
+        }
+        if let Some(last) = found.last {
+            // Also past what held no record of ours.
+            self.position = self.position.max(Some(last));
+            self.dirty = true;
+        }
+        let idle = self.fleet.options.idle_behind_ms.filter(|_| read.behind.is_zero());
+        let idle = idle.map(|behind| asked.plus_ms(-behind));
+        let reached = idle.max(found.time).map_or(self.effective, |time| self.effective.max(time));
+        self.pass(reached).await.map(|_| ())
+    }
+
+    /// How far the inputs are that the job lists before this one, once they have passed `at`; nothing where
+    /// it was told to stop meanwhile. Where time is the records' alone they come as fast as they can, and
+    /// only this keeps their order. Live ones come in their time: nobody waits for anybody.
+    async fn others(&self, at: Arrival) -> Result<Option<Arrival>> {
+        let before = &self.fleet.job.inputs()[..self.fleet.input];
+        if self.fleet.options.idle_behind_ms.is_some() || before.is_empty() {
+            return Ok(Some(Arrival::MAX));
+        }
+        while !self.is_told() {
+            let mut reached = Arrival::MAX;
+            for input in before {
+                let stream = self.fleet.log.name(input.stream);
+                reached = reached.min(insist!(&self.held, self.fleet.frontiers.of(&stream))?);
+            }
+            if reached > at {
+                return Ok(Some(reached));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(None)
+    }
+
+    /// Applies the first of these records; returns how many.
+    async fn apply(&mut self, entries: &[Entry<J::Event>], appended: Arrival) -> Result<usize> {
+        let fleet = self.fleet.clone();
+        fleet.faults.reach(CrashPoint::AfterRead)?;
+        let (shard, range) = (self.shard.id, self.shard.range);
+        let applier = Applier { fleet: &fleet, shard, range, timers: &self.timers, told: self.told, appended };
+        let Applied { count, facts, mut emits, dead, timers } = insist!(&self.held, applier.apply(entries))?;
+        fleet.faults.reach(CrashPoint::AfterCommit)?;
+        timers.into_iter().for_each(|timer| self.timers.keep(timer));
+        emits.extend(self.fold(&facts, entries[0].effective)?);
+        self.write_dead_rows(&dead).await?;
+        fleet.emit(emits).await?;
+        fleet.faults.reach(CrashPoint::AfterSend)?;
+        insist!(&self.held, self.sums.add(&fleet, &facts))?;
+        let last = &entries[count - 1];
+        self.effective = last.effective;
+        self.frontier = self.frontier.max(last.effective);
+        self.position = self.position.max(Some(last.record.position));
+        self.told = self.told.max(last.record.position);
+        self.dirty = true;
+        fleet.metrics.add(Metric::EngineBatches, 1);
+        Ok(count)
+    }
+
+    /// Folds facts that count into the window states.
+    fn fold(&mut self, facts: &Facts<J::Fact>, now: Arrival) -> Result<Vec<(&'static str, Append)>> {
+        if self.intervals.is_empty() || facts.facts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sealed = self.fleet.job.seal(self.fleet.input, &facts.facts)?;
+        if sealed.windowed.true_count() == 0 {
+            return Ok(Vec::new());
+        }
+        self.intervals.fold(&self.fleet, &filter_record_batch(&sealed.rows, &sealed.windowed)?, now)
+    }
+
+    /// Lets time pass: intervals that end are handed over, timers that are due are delivered. Gives false
+    /// where it was told to stop in between: then nothing that comes after may be applied.
+    async fn pass(&mut self, to: Arrival) -> Result<bool> {
+        let boundary = self.intervals.next_boundary() <= to;
+        if boundary && self.intervals.pass(to).await? {
+            self.dirty = true;
+        }
+        while let Some(timer) = self.timers.due(to) {
+            // A chain of timers may be long.
+            if self.is_told() {
+                return Ok(false);
+            }
+            self.tick(timer).await?;
+        }
+        self.frontier = self.frontier.max(to);
+        if boundary && self.dirty {
+            // Whoever closes windows waits for it.
+            let held = self.held.clone();
+            insist!(&held, self.save())?;
+        }
+        if !self.dirty {
+            self.held.idle_until(self.progress());
+        }
+        Ok(true)
+    }
+
+    /// Whether to finish what is begun and no more.
+    fn is_told(&self) -> bool {
+        self.stop.is_now() || *self.held.standing().borrow() != Standing::Owned
+    }
+
+    /// What is to be done also while nothing comes.
+    ///
+    /// A timer that waits for other shards is tried again.
+    async fn look(&mut self) -> Result<()> {
+        for timer in std::mem::take(&mut self.parked) {
+            if self.is_told() {
+                self.parked.push(timer);
+            } else {
+                self.tick(timer).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_dead(&mut self, letters: Vec<DeadLetter>) -> Result<()> {
+        self.write_dead_rows(&letters).await?;
+        let emits = letters.iter().filter_map(|letter| self.fleet.job.announce(letter)).collect();
+        self.fleet.metrics.add(Metric::EngineDeadLetters, letters.len() as u64);
+        self.fleet.emit(emits).await
+    }
+
+    async fn write_dead_rows(&self, letters: &[DeadLetter]) -> Result<()> {
+        let mut rows = Vec::with_capacity(letters.len());
+        for letter in letters {
+            let mut letter = letter.clone();
+            if letter.bytes.len() > MAX_DEAD_BYTES {
+                let path = self.fleet.folder.clone().join("dead-letters").join(letter.id().replace('/', "-"));
+                let whole = std::mem::take(&mut letter.bytes);
+                letter.bytes = whole[..MAX_DEAD_BYTES].to_vec();
+                letter.reject.detail = format!("{}; the whole record is the object {path}", letter.reject.detail);
+                let put = async || self.fleet.states.put(&path, whole.clone().into()).await.map_err(unavailable);
+                insist!(&self.held, put())?;
+            }
+            rows.push((letter.key(), letter.encode()));
+        }
+        insist!(&self.held, self.fleet.tables.put_rows(system::DEAD_LETTERS, &rows))
+    }
+
+    fn progress(&self) -> Progress {
+        Progress { effective: self.effective, frontier: self.frontier, snapshot: self.snapshot }
+    }
+
+    /// Makes what is in memory durable, then the checkpoint.
+    async fn save(&mut self) -> Result<()> {
+        self.saved = Instant::now();
+        let Some(position) = self.position else { return Ok(()) };
+        if !self.dirty {
+            return Ok(());
+        }
+        self.fleet.faults.reach(CrashPoint::AfterPartials)?;
+        self.sums.flush(&self.fleet).await?;
+        if !self.intervals.is_empty() {
+            self.intervals.keep(position, self.frontier).await?;
+            self.snapshot = Some(position);
+        }
+        self.fleet.faults.reach(CrashPoint::BeforeCommit)?;
+        self.held.checkpoint(Reached::At(position), self.progress()).await?;
+        self.dirty = false;
+        Ok(())
+    }
+
+    /// The shard is read to its end: its children's leases are made, and its own is finished.
+    async fn finish(&mut self) -> Result<()> {
+        self.intervals.end().await?;
+        self.sums.flush(&self.fleet).await?;
+        let shards = self.fleet.log.shards(self.fleet.stream()).await?;
+        let children: Vec<&Shard> = shards.iter().filter(|shard| shard.parents.contains(&self.shard.id)).collect();
+        for child in &children {
+            let mut lease = self.stream.lease(child, Reached::TrimHorizon);
+            lease.progress = Progress { snapshot: None, ..self.progress() };
+            self.held.create(&lease).await?;
+        }
+        let ids: Vec<ShardId> = children.iter().map(|child| child.id).collect();
+        if !ids.is_empty() {
+            self.held.note_children(ids).await?;
+        }
+        self.held.checkpoint(Reached::ShardEnd, self.progress()).await?;
+        tracing::info!(lease = %self.held.key(), "shard read to its end");
+        Ok(())
+    }
+}
+
+fn unavailable(cause: object_store::Error) -> Error {
+    Error::Retry(format!("object storage: {cause}"))
+}
+
+/// How far the shard's past is: its own, or its parents', the later of them.
+async fn inherited<J: Job>(fleet: &Fleet<J>, lease: &Lease, shard: &Shard, stream: &StreamKey) -> Result<Progress> {
+    let mut progress = lease.progress;
+    if lease.reached.has_begun() {
+        return Ok(progress);
+    }
+    for parent in &shard.parents {
+        if let Some(parent) = fleet.frontiers.lease(&stream.lease_key(*parent)).await? {
+            progress.effective = progress.effective.max(parent.progress.effective);
+            progress.frontier = progress.frontier.max(parent.progress.frontier);
+        }
+    }
+    Ok(progress)
+}
+
+/// A shard's reads, one ahead.
+struct Reads {
+    reads: mpsc::Receiver<Result<(Read, Arrival)>>,
+    task: JoinHandle<()>,
+}
+
+impl Reads {
+    fn start(mut reader: ShardReader, clock: Clock) -> Reads {
+        let (sender, reads) = mpsc::channel(1);
+        let task = tokio::spawn(async move {
+            loop {
+                let asked = clock.now();
+                let read = reader.next().await;
+                let over = read.as_ref().map_or(true, |read| read.end.is_some());
+                if sender.send(read.map(|read| (read, asked))).await.is_err() || over {
+                    return;
+                }
+            }
+        });
+        Reads { reads, task }
+    }
+
+    async fn next(&mut self) -> Result<(Read, Arrival)> {
+        match self.reads.recv().await {
+            Some(read) => read,
+            None => Err(Error::Fatal("a shard's reader ended".into())),
+        }
+    }
+}
+
+impl Drop for Reads {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,194 @@
+//! The owner's side of a lease: renewed, checkpointed, handed on or released, one write at a time.
+//!
+//! Life: owned → asked to hand over, and handed over; or released; or lost, when a write finds the
+//! row changed. Whoever works on the shard watches [`Held::standing`]: once it is lost, a worker
+//! writes nothing more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{Mutex, watch};
+
+use super::table::{LeaseTable, fenced};
+use super::{Change, Lease, LeaseKey, Progress, Reached, WorkerId};
+use crate::error::{Error, Result};
+use crate::shard::ShardId;
+
+/// How an owner stands to its lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It has it.
+    Owned,
+    /// It is asked to finish what it has begun and to pass the lease on.
+    Asked,
+    /// It has it no longer.
+    Lost,
+}
+
+/// A lease that this worker holds. Cheap to clone; clones are the same lease.
+#[derive(Debug, Clone)]
+pub struct Held(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    me: WorkerId,
+    table: LeaseTable,
+    key: LeaseKey,
+    shard: ShardId,
+    stream: Option<String>,
+    /// As it was last written. Writes wait for each other here.
+    lease: Mutex<Lease>,
+    standing: watch::Sender<Standing>,
+    /// Bytes read since the last renewal.
+    read: AtomicU64,
+    /// What the next renewal tells.
+    progress: std::sync::Mutex<Progress>,
+}
+
+impl Held {
+    /// A lease that was just taken.
+    pub fn new(me: WorkerId, table: LeaseTable, lease: Lease) -> Held {
+        Held(Arc::new(Inner {
+            me,
+            table,
+            key: lease.key.clone(),
+            shard: lease.shard,
+            stream: lease.stream.clone(),
+            progress: std::sync::Mutex::new(lease.progress),
+            lease: Mutex::new(lease),
+            standing: watch::Sender::new(Standing::Owned),
+            read: AtomicU64::new(0),
+        }))
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &LeaseKey {
+        &self.0.key
+    }
+
+    /// Its shard.
+    pub fn shard(&self) -> ShardId {
+        self.0.shard
+    }
+
+    /// The shard's stream, where the table serves several.
+    pub fn stream(&self) -> Option<&str> {
+        self.0.stream.as_deref()
+    }
+
+    /// The lease as it was last written.
+    pub async fn lease(&self) -> Lease {
+        self.0.lease.lock().await.clone()
+    }
+
+    /// How this worker stands to it, and every change of that.
+    pub fn standing(&self) -> watch::Receiver<Standing> {
+        self.0.standing.subscribe()
+    }
+
+    /// Whether it is lost.
+    pub fn is_lost(&self) -> bool {
+        *self.0.standing.borrow() == Standing::Lost
+    }
+
+    /// Counts bytes read from the shard.
+    pub fn count_read(&self, bytes: usize) {
+        self.0.read.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Tells with the next renewal that everything that arrived before `frontier` is applied, where
+    /// nothing came that a checkpoint could pass.
+    pub fn idle_until(&self, progress: Progress) {
+        *self.0.progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = progress;
+    }
+
+    fn progress(&self) -> Progress {
+        *self.0.progress.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Says that the owner is alive; `seconds` have passed since the last time.
+    pub async fn renew(&self, seconds: f64) -> Result<()> {
+        let rate = self.0.read.swap(0, Ordering::Relaxed) as f64 / 1_000.0 / seconds.max(0.001);
+        let mut lease = self.0.lease.lock().await;
+        // Half of it is new, so that one quiet moment does not move shards about.
+        let throughput = if lease.throughput == 0 { rate } else { (lease.throughput as f64 + rate) / 2.0 };
+        let change = Change::Renew { throughput: throughput.round() as u64, progress: self.progress() };
+        self.write(&mut lease, &change).await
+    }
+
+    /// Says how far the shard was read.
+    pub async fn checkpoint(&self, to: Reached, progress: Progress) -> Result<()> {
+        self.idle_until(progress);
+        let mut lease = self.0.lease.lock().await;
+        self.write(&mut lease, &Change::Checkpoint { to, progress }).await
+    }
+
+    /// Makes another lease, a child's; whether there was none yet.
+    pub async fn create(&self, lease: &Lease) -> Result<bool> {
+        self.0.table.create(lease).await
+    }
+
+    /// Notes what the shard was split or merged into.
+    pub async fn note_children(&self, children: Vec<ShardId>) -> Result<()> {
+        let mut lease = self.0.lease.lock().await;
+        self.write(&mut lease, &Change::NoteChildren(children)).await
+    }
+
+    /// Lets the lease go: to the worker that was asked for it, or to whoever wants it.
+    pub async fn let_go(&self) -> Result<()> {
+        let mut lease = self.0.lease.lock().await;
+        let change = match *self.0.standing.borrow() {
+            Standing::Owned => Change::Release,
+            Standing::Asked => Change::HandedOver,
+            Standing::Lost => return Ok(()),
+        };
+        let outcome = self.write(&mut lease, &change).await;
+        self.0.standing.send_replace(Standing::Lost);
+        outcome
+    }
+
+    /// Gives it up without a word, as a worker that is gone does.
+    pub fn forget(&self) {
+        self.0.standing.send_replace(Standing::Lost);
+    }
+
+    /// Writes; what fails because the row was changed may be a request to hand over.
+    async fn write(&self, lease: &mut Lease, change: &Change) -> Result<()> {
+        if self.is_lost() {
+            return Err(fenced(&self.0.key));
+        }
+        match self.0.table.change(lease, change).await {
+            Ok(written) => {
+                *lease = written;
+                Ok(())
+            }
+            Err(Error::Fenced(why)) => self.find_out(lease, change, why).await,
+            // The answer may have been lost: the row tells.
+            Err(Error::Retry(why)) => match self.0.table.get(&self.0.key).await? {
+                Some(stored) if stored.counter == lease.counter + 1 && stored.owner.as_ref() == Some(&self.0.me) => {
+                    *lease = stored;
+                    Ok(())
+                }
+                _ => Err(Error::Retry(why)),
+            },
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Reads what became of a lease whose row is not as it was left.
+    async fn find_out(&self, lease: &mut Lease, change: &Change, why: String) -> Result<()> {
+        let stored = self.0.table.get(&self.0.key).await?;
+        if let Some(stored) = stored.filter(|stored| stored.handing_over.as_ref() == Some(&self.0.me)) {
+            *lease = stored;
+            self.0.standing.send_if_modified(|standing| {
+                let news = *standing == Standing::Owned;
+                *standing = Standing::Asked;
+                news
+            });
+            // A renewal is not needed any more; the rest is repeated by whoever asked for it.
+            return if matches!(change, Change::Renew { .. }) { Ok(()) } else { Err(Error::Retry(why)) };
+        }
+        self.0.standing.send_replace(Standing::Lost);
+        Err(Error::Fenced(why))
+    }
+}

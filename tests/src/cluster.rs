@@ -12,6 +12,7 @@ use pipeline::lease::WorkerId;
 use pipeline::{Clock, Result};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+use tracing_subscriber::EnvFilter;
 
 use crate::fixture::memory_dir;
 
@@ -35,6 +36,7 @@ pub struct Working {
 impl Site {
     /// Creates a cluster in an account; `change` sets what differs from the usual.
     pub async fn create(aws: Aws, change: impl FnOnce(&mut ClusterOptions)) -> Site {
+        log_if_asked();
         let states = Arc::new(memory_dir());
         let mut options = ClusterOptions {
             prefix: "test-".into(),
@@ -89,6 +91,14 @@ impl Working {
     /// Whether it has ended by itself.
     pub fn has_ended(&self) -> bool {
         self.task.is_finished()
+    }
+}
+
+/// Logs as `RUST_LOG` says, where it says anything: what a worker does is seen nowhere else.
+fn log_if_asked() {
+    if let Ok(filter) = EnvFilter::try_from_default_env() {
+        // Another test of this process may have set it.
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
     }
 }
 

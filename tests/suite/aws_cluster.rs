@@ -69,7 +69,6 @@ async fn embedded() -> Node {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "does not end yet: workers stand still after 10,267 of 11,323 bets"]
 async fn the_recorded_market_gives_the_same_tables() {
     let node = embedded().await;
     let server = servers::ministack();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use pipeline::Clock;
+use pipeline::adapters::aws::check::Finding;
 use pipeline::adapters::aws::envelope::Secret;
 use pipeline::adapters::aws::mail_check::{self, Way};
 use pipeline::adapters::aws::setup;
@@ -127,14 +128,13 @@ async fn check_all(context: &Context, cluster: &Cluster) -> Result<(), Failure> 
         let prefix = &context.config.aws.prefix;
         findings.extend(mail_check::all(&cluster.aws, prefix, mail.sender.email(), way).await?);
     }
-    for finding in &findings {
-        println!("{finding}");
-    }
     if context.config.aws.states.is_empty() {
-        println!(
-            "problem  aws.states is not set: window states would stay on this machine\n         set aws.states=s3://BUCKET/FOLDER"
-        );
+        findings.push(Finding::Problem {
+            what: "aws.states is not set: window states would stay on this machine".into(),
+            fix: "set aws.states=s3://BUCKET/FOLDER".into(),
+        });
     }
+    findings.iter().for_each(|finding| println!("{finding}"));
     let problems = findings.iter().filter(|finding| finding.is_problem()).count();
     if problems > 0 {
         return Err(Failure::Failed(format!("{} found", counted(problems as u64, "problem"))));

@@ -24,11 +24,15 @@ use crate::tables::RowRef;
 
 /// Groups written at once.
 const AT_ONCE: usize = 32;
+/// Writes of a group, unless facts that share rows are more: a group for each of them would cost as many
+/// requests.
+const ENOUGH: usize = 20;
 /// How much longer than a timer says other shards are waited for, in milliseconds: a worker may have
 /// read a row just before it was changed.
 const MARGIN_MS: i64 = 1_000;
 
 /// What delivering came to.
+#[derive(Debug)]
 enum Delivery {
     Done,
     /// Somebody has written to its rows meanwhile.
@@ -43,7 +47,9 @@ impl<J: Job> Worker<J> {
         self.timers.forget(&timer);
         let held = self.held.clone();
         loop {
-            match insist!(&held, self.deliver(&timer))? {
+            let delivery = insist!(&held, self.deliver(&timer))?;
+            tracing::debug!(lease = %held.key(), due = %timer.due, ?delivery, "timer");
+            match delivery {
                 Delivery::Done => {
                     self.fleet.metrics.add(Metric::EngineTicks, 1);
                     return Ok(());
@@ -163,24 +169,34 @@ impl<J: Job> Worker<J> {
             shared.extend(keys.iter().cloned());
             needs.push(keys);
         }
-        let mut groups = BTreeMap::<usize, (Group, HashSet<J::Key>)>::new();
-        for (number, (at, fact)) in changed.iter().enumerate() {
-            let decision = decisions.get(at).ok_or_else(|| Error::Fatal("a fact that was not asked for".into()))?;
-            let sealed = job.seal(ask.input, std::slice::from_ref(fact))?;
-            let (group, put) = groups.entry(sets.of(number)).or_default();
-            let key = (u128::from(at.block) << 64 | u128::from(at.row)).to_be_bytes();
-            let expect = Expect::Version(decision.version);
-            let decision = Decision { fact: Some(sealed.rows), ..decision.clone() };
-            self.fleet.tables.put_decision(group, table, &key, &decision, expect)?;
-            for key in &needs[number] {
-                if put.insert(key.clone()) {
-                    loaded.put(&self.fleet, group, key)?;
+        let mut members = BTreeMap::<usize, Vec<usize>>::new();
+        (0..changed.len()).for_each(|number| members.entry(sets.of(number)).or_default().push(number));
+        let (mut groups, mut put) = (Vec::<Group>::new(), HashSet::new());
+        for members in members.into_values() {
+            let rows: HashSet<&J::Key> = members.iter().flat_map(|number| &needs[*number]).collect();
+            let writes = members.len() + rows.len();
+            // Full enough: a group that somebody else's write cancels is written again whole.
+            if groups.last().is_none_or(|group| group.len() + writes > ENOUGH) {
+                groups.push(Group::default());
+            }
+            let Some(group) = groups.last_mut() else { break };
+            for number in members {
+                let (at, fact) = &changed[number];
+                let decision = decisions.get(at).ok_or_else(|| Error::Fatal("a fact that was not asked for".into()))?;
+                let sealed = job.seal(ask.input, std::slice::from_ref(fact))?;
+                let key = (u128::from(at.block) << 64 | u128::from(at.row)).to_be_bytes();
+                let expect = Expect::Version(decision.version);
+                let decision = Decision { fact: Some(sealed.rows), ..decision.clone() };
+                self.fleet.tables.put_decision(group, table, &key, &decision, expect)?;
+                for key in &needs[number] {
+                    if put.insert(key.clone()) {
+                        loaded.put(&self.fleet, group, key)?;
+                    }
                 }
             }
         }
-        let commit = |(group, _)| self.fleet.tables.commit(group);
-        let outcomes: Vec<Result<Outcome>> =
-            stream::iter(groups.into_values()).map(commit).buffer_unordered(AT_ONCE).collect().await;
+        let commit = |group| self.fleet.tables.commit(group);
+        let outcomes: Vec<Result<Outcome>> = stream::iter(groups).map(commit).buffer_unordered(AT_ONCE).collect().await;
         let mut whole = true;
         for outcome in outcomes {
             whole &= outcome? == Outcome::Committed;

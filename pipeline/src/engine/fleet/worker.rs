@@ -10,7 +10,7 @@ use arrow::compute::filter_record_batch;
 use object_store::ObjectStoreExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Fleet;
 use super::attempt::{Applied, Applier, Entry, Facts};
@@ -93,8 +93,10 @@ pub(super) struct Worker<J: Job> {
     position: Option<Position>,
     /// The running maximum of arrivals.
     effective: Arrival,
-    /// Everything that arrived before it is applied.
-    pub frontier: Arrival,
+    /// Everything that arrived before it is applied, window states included.
+    frontier: Arrival,
+    /// What the lease says already, which stays true: it never goes back.
+    promised: Arrival,
     /// Decisions of records up to here have told what they emit.
     told: Position,
     pub timers: Timers,
@@ -134,6 +136,10 @@ pub async fn work<J: Job>(
             Err(crash)
         }
         other => {
+            if other.is_err() {
+                // Whoever takes it next may fail as well: not faster than this.
+                tokio::time::sleep(LONGEST).await;
+            }
             let gone = held.let_go().await;
             other.and(gone)
         }
@@ -159,6 +165,9 @@ impl<J: Job> Worker<J> {
             Some((at, effective)) => (From::After(at), effective),
             None => (from, before.effective),
         };
+        // What is read again is placed by its own time; what is new comes after all that was promised.
+        let again = start.is_some_and(|(at, _)| position.is_some_and(|position| at < position));
+        let frontier = if again { effective } else { effective.max(before.frontier) };
         let timers = Timers::load(&fleet.tables, fleet.options.name, shard.range).await?;
         let sums = Sums::new(held.key().0.clone());
         let worker = Worker {
@@ -168,7 +177,8 @@ impl<J: Job> Worker<J> {
             stream,
             position,
             effective,
-            frontier: effective,
+            frontier,
+            promised: before.frontier,
             told: position.unwrap_or(Position::START),
             timers,
             parked: Vec::new(),
@@ -189,6 +199,9 @@ impl<J: Job> Worker<J> {
         let reader = ShardReader::new(source, self.shard.id, unpacker, from);
         let mut reads = Reads::start(reader, self.fleet.clock.clone());
         let (mut standing, mut stopped) = (self.held.standing(), stop.watch());
+        // Not a pause in the loop: on a busy shard it would never be over.
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
             if self.held.is_lost() {
                 return Err(Error::Fenced(format!("lease {} is another worker's", self.held.key())));
@@ -199,12 +212,12 @@ impl<J: Job> Worker<J> {
             tokio::select! {
                 _ = standing.changed() => {}
                 _ = stopped.changed() => {}
-                () = tokio::time::sleep(LOOK) => self.look().await?,
+                _ = look.tick() => self.look().await?,
                 read = reads.next() => {
                     let (read, asked) = read?;
                     let ended = read.end.is_some();
-                    self.take(read, asked).await?;
-                    if ended {
+                    // What it was told to leave is left to the next owner, the shard's end as well.
+                    if self.take(read, asked).await? && ended {
                         break End::Shard;
                     }
                 }
@@ -223,8 +236,9 @@ impl<J: Job> Worker<J> {
         }
     }
 
-    /// Applies a read, and lets time pass up to where it shows that everything was read.
-    async fn take(&mut self, read: Read, asked: Arrival) -> Result<()> {
+    /// Applies a read, and lets time pass up to where it shows that everything was read. Gives false where
+    /// it was told to stop before all of it was applied.
+    async fn take(&mut self, read: Read, asked: Arrival) -> Result<bool> {
         let found = read.found;
         self.held.count_read(found.bytes);
         self.fleet.metrics.add(Metric::LogReadRecords, found.records.len() as u64);
@@ -244,23 +258,26 @@ impl<J: Job> Worker<J> {
         let mut rest = &entries[..];
         while let Some(first) = rest.first() {
             if !self.pass(first.effective).await? {
-                return Ok(());
+                return Ok(false);
             }
-            let Some(others) = self.others(first.effective).await? else { return Ok(()) };
+            let Some(others) = self.others(first.effective).await? else { return Ok(false) };
             let limit = self.timers.next_due().min(self.intervals.next_boundary()).min(others);
             let together = rest.partition_point(|entry| entry.effective < limit).min(self.fleet.options.batch_records);
             let applied = self.apply(&rest[..together.max(1)], appended).await?;
             rest = &rest[applied..];
         }
-        if let Some(last) = found.last {
-            // Also past what held no record of ours.
+        let idle = self.fleet.options.idle_behind_ms.filter(|_| read.behind.is_zero());
+        let idle = idle.map(|behind| asked.plus_ms(-behind));
+        // A predecessor may have come further than the last record, by a mark: timers were set since.
+        let reached = idle.max(found.time).map_or(self.frontier, |time| self.frontier.max(time));
+        let whole = self.pass(reached).await?;
+        tracing::debug!(lease = %self.held.key(), %reached, whole, frontier = %self.frontier, last = ?found.last, "read applied");
+        if let Some(last) = found.last.filter(|_| whole) {
+            // Also past what held no record of ours: a mark is passed once its time is.
             self.position = self.position.max(Some(last));
             self.dirty = true;
         }
-        let idle = self.fleet.options.idle_behind_ms.filter(|_| read.behind.is_zero());
-        let idle = idle.map(|behind| asked.plus_ms(-behind));
-        let reached = idle.max(found.time).map_or(self.effective, |time| self.effective.max(time));
-        self.pass(reached).await.map(|_| ())
+        Ok(whole)
     }
 
     /// How far the inputs are that the job lists before this one, once they have passed `at`; nothing where
@@ -280,6 +297,7 @@ impl<J: Job> Worker<J> {
             if reached > at {
                 return Ok(Some(reached));
             }
+            tracing::debug!(lease = %self.held.key(), %at, %reached, "waits for the streams before");
             tokio::time::sleep(LOOK).await;
         }
         Ok(None)
@@ -391,7 +409,7 @@ impl<J: Job> Worker<J> {
     }
 
     fn progress(&self) -> Progress {
-        Progress { effective: self.effective, frontier: self.frontier, snapshot: self.snapshot }
+        Progress { effective: self.effective, frontier: self.frontier.max(self.promised), snapshot: self.snapshot }
     }
 
     /// Makes what is in memory durable, then the checkpoint.
@@ -409,6 +427,7 @@ impl<J: Job> Worker<J> {
         }
         self.fleet.faults.reach(CrashPoint::BeforeCommit)?;
         self.held.checkpoint(Reached::At(position), self.progress()).await?;
+        tracing::debug!(lease = %self.held.key(), %position, frontier = %self.frontier, "checkpoint");
         self.dirty = false;
         Ok(())
     }

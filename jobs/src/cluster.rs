@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use object_store::ObjectStore;
-use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use pipeline::adapters::aws::Aws;
@@ -20,6 +19,7 @@ use pipeline::adapters::aws::log::KinesisLog;
 use pipeline::adapters::aws::producer::ProducerOptions;
 use pipeline::adapters::aws::setup::{self, Missing, Needed, StreamSpec};
 use pipeline::adapters::aws::shard_reader::{Budget, Source};
+use pipeline::adapters::aws::storage;
 use pipeline::adapters::aws::streams::{padding, stream_key};
 use pipeline::adapters::aws::tables::DynamoTables;
 use pipeline::engine::Stop;
@@ -50,10 +50,14 @@ use crate::windows;
 const OWN_TABLES: [&str; 5] = ["users", "streamers", "streams", "questions", "outbox"];
 /// The table of window results.
 const RESULTS: &str = "odds_windows";
-/// Bets settled in one step: with their bettors' rows they stay within a group of a hundred writes.
-const SETTLE_PAGE_BETS: usize = 90;
+/// Bets settled in one step: the more, the fewer bettors' rows are written twice.
+const SETTLE_PAGE_BETS: usize = 500;
 /// Bytes that the reads of all shards of a worker may hold.
 const READ_BYTES: usize = 192 << 20;
+/// How much longer than a sign a hand-over may take: as with the Kinesis Client Library's own times.
+const HAND_OVER: u32 = 3;
+/// How long a worker that cannot begin waits until it tries again.
+const BEGIN_AGAIN: Duration = Duration::from_secs(2);
 
 /// Where the jobs run, and how.
 #[derive(Debug, Clone)]
@@ -115,7 +119,7 @@ impl Cluster {
         let log = KinesisLog::new(aws.clone(), &options.prefix, producing);
         let tables = DynamoTables::new(aws.clone(), &options.prefix, &OWN_TABLES);
         let leases = LeaseTable::Dynamo(DynamoLeases::new(aws.clone(), format!("{}leases", options.prefix)));
-        let (states, folder) = object_storage(&options.states)?;
+        let (states, folder) = object_storage(&aws, &options.states)?;
         let NodeOptions { disorder_ms, lateness_ms, max_skew_ms, .. } = options.node;
         let mut jobs = vec![odds::settings(disorder_ms, lateness_ms)?];
         for declared in &options.node.windows {
@@ -150,17 +154,34 @@ impl Cluster {
         setup::missing(&self.aws, &self.needed()).await
     }
 
-    /// Works as `me` until told to stop: then every shard is checkpointed and let go.
+    /// Works as `me` until told to stop: then every shard is checkpointed and let go. An account that is
+    /// out of reach for a while is waited for.
     ///
     /// # Errors
     /// `Reject` when something is missing that `oddsmill aws init` creates.
     pub async fn run(&self, me: WorkerId, stop: Stop) -> Result<()> {
+        let mut stopped = stop.watch();
+        while !stop.is_now() {
+            match self.begin(me.clone()).await {
+                Ok(worker) => return worker.run(stop).await,
+                Err(Error::Retry(why)) => tracing::warn!("the worker cannot begin: {why}; trying again"),
+                Err(other) => return Err(other),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(BEGIN_AGAIN) => {}
+                _ = stopped.changed() => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin(&self, me: WorkerId) -> Result<Worker> {
         let missing = self.missing().await?;
         if !missing.is_empty() {
             let names: Vec<String> = missing.iter().map(|missing| format!("\n  {missing}")).collect();
             return Err(Error::Reject(format!("missing on AWS; `oddsmill aws init` creates it:{}", names.concat())));
         }
-        Worker::new(self, me).await?.run(stop).await
+        Worker::new(self, me).await
     }
 
     fn betting(&self, input: usize) -> Fleet<Betting> {
@@ -177,6 +198,10 @@ impl Cluster {
 
     fn fleet<J: Job>(&self, job: J, input: usize, name: &'static str, windows: Arc<[WindowSettings]>) -> Fleet<J> {
         let mut options = FleetOptions::new(name);
+        if name == betting::LOOP && input == GAME_EVENTS {
+            // Bets on questions that are not there wait for it.
+            options.checkpoint_every = Duration::from_secs(1);
+        }
         if !self.options.idle_clock {
             options.idle_behind_ms = None;
             // Streams wait for each other, and learn of it by checkpoints.
@@ -239,7 +264,8 @@ impl Worker {
             Box::pin(async move { pipeline::adapters::aws::streams::shards(&aws, &stream).await })
         });
         let seed = xxhash_rust::xxh3::xxh3_64(me.0.as_bytes());
-        let settings = Settings { failover: cluster.options.failover, ..Settings::new(me.clone(), seed) };
+        let failover = cluster.options.failover;
+        let settings = Settings { failover, hand_over: failover * HAND_OVER, ..Settings::new(me.clone(), seed) };
         let keys = sources.values().map(|(key, _)| key.clone()).collect();
         let coordinator = Coordinator::new(cluster.leases.clone(), keys, list, settings);
         let holdings = coordinator.holdings();
@@ -320,15 +346,14 @@ impl Cluster {
 }
 
 /// The storage that a setting names, and the folder in it.
-fn object_storage(states: &str) -> Result<(Arc<dyn ObjectStore>, ObjectPath)> {
-    let unusable = |cause: object_store::Error| Error::Reject(format!("log.states is {states:?}: {cause}"));
+fn object_storage(aws: &Aws, states: &str) -> Result<(Arc<dyn ObjectStore>, ObjectPath)> {
+    let unusable = |cause: object_store::Error| Error::Reject(format!("aws.states is {states:?}: {cause}"));
     if let Some(place) = states.strip_prefix("s3://") {
         let (bucket, folder) = place.split_once('/').unwrap_or((place, ""));
-        let store = AmazonS3Builder::from_env().with_bucket_name(bucket).build().map_err(unusable)?;
-        return Ok((Arc::new(store), ObjectPath::from(folder)));
+        return Ok((Arc::new(storage::bucket(aws, bucket)?), ObjectPath::from(folder)));
     }
     std::fs::create_dir_all(Path::new(states))
-        .map_err(|cause| Error::Reject(format!("log.states is {states:?}: {cause}")))?;
+        .map_err(|cause| Error::Reject(format!("aws.states is {states:?}: {cause}")))?;
     let store = LocalFileSystem::new_with_prefix(states).map_err(unusable)?;
     Ok((Arc::new(store), ObjectPath::from("states")))
 }

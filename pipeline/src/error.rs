@@ -15,6 +15,9 @@ pub enum Error {
     /// The request itself is wrong and will fail again unchanged.
     #[error("{0}")]
     Reject(String),
+    /// What would be written is more than the store takes at once: write less, or set the record aside.
+    #[error("{0}")]
+    TooLarge(String),
     /// Somebody else owns the shard now: stop working on it and write nothing more.
     #[error("{0} (another worker took over: stop)")]
     Fenced(String),

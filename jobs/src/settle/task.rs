@@ -78,7 +78,8 @@ pub fn page(
     let (mut task, last) = (task, bets.last().map(|(at, _)| *at));
     // Until its last bet is decided a question's totals grow.
     task.accepted = accepted(rows, id);
-    let full = bets.len() == rules.page_bets;
+    // A page may hold less than was asked for, and be followed by others.
+    let more = !bets.is_empty();
     let mut changed = Vec::with_capacity(bets.len());
     for (at, row) in bets {
         match row.result {
@@ -99,7 +100,7 @@ pub fn page(
     }
     effects.count(Metric::JobSettled, changed.len() as u64);
     task.after = last.map(|at| (at.block, at.row)).or(task.after);
-    next(&mut task, full, now, &question, rows, effects);
+    next(&mut task, more, now, &question, rows, effects);
     if let Some(stored) = rows::change_settlement(rows, id, || task.clone()) {
         *stored = task;
     }
@@ -163,7 +164,7 @@ fn count(task: &mut SettlementRow, stake: Money, result: BetResult) {
 /// The next page, the next sweep, or the end.
 fn next(
     task: &mut SettlementRow,
-    full: bool,
+    more: bool,
     now: Arrival,
     question: &QuestionRow,
     rows: &mut Rows,
@@ -175,7 +176,7 @@ fn next(
         task.settled_at = Some(event_time(now));
         task.after = None;
         finish(task, question, now, rows, effects);
-    } else if full {
+    } else if more {
         again(effects, 1);
     } else {
         came_short(task, effects);
@@ -297,8 +298,10 @@ mod tests {
     fn a_sweep_that_comes_short_says_so_and_begins_again() {
         let mut settling = Lagging::begin(3);
         for (number, found, noted) in [(1, &[1][..], true), (2, &[1], true), (3, &[1], false), (4, &[1, 2], true)] {
-            let effects = settling.sweep(number, found);
             let id = settling.id;
+            let page = settling.sweep(number, found);
+            assert_eq!(page.timers, [(Arrival(20_000 + number + 1), Alarm::NextPage.key(id))], "there may be more");
+            let effects = settling.sweep(number, &[]);
             assert_eq!(
                 effects.counts.iter().find(|(of, _)| *of == Metric::JobShortSweeps),
                 Some(&(Metric::JobShortSweeps, 1))

@@ -16,6 +16,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
 use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::balance::{self, Limits};
@@ -123,7 +124,9 @@ impl Coordinator {
     /// Takes part until told to stop, and gives every lease it gets to `given`. It lets nothing go at
     /// the end: whoever works on a lease does, once it has finished.
     pub async fn run(mut self, given: mpsc::Sender<Held>, stop: Stop) -> Result<()> {
-        let renewing = tokio::spawn(renew(self.holdings.clone(), self.settings.failover));
+        // It ends with this, however this ends.
+        let mut renewing = JoinSet::new();
+        renewing.spawn(renew(self.holdings.clone(), self.settings.failover));
         let mut stopped = stop.watch();
         let outcome = loop {
             if stop.is_now() || given.is_closed() {
@@ -147,7 +150,6 @@ impl Coordinator {
         while outcome.is_ok() && !self.holdings.all().iter().all(Held::is_lost) && !given.is_closed() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        renewing.abort();
         outcome
     }
 

@@ -99,8 +99,10 @@ async fn append_all(
             Err(error) => {
                 report.unacknowledged.extend(records);
                 report.trouble = Some(error.to_string());
-                // It will not take the next one either.
-                waiting.close();
+                if !matches!(error, Error::Retry(_)) {
+                    // It will not take the next one either.
+                    waiting.close();
+                }
             }
         }
     }

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_kinesis::error::DisplayErrorContext;
 use aws_sdk_kinesis::operation::subscribe_to_shard::SubscribeToShardOutput;
 use aws_sdk_kinesis::primitives::DateTime;
 use aws_sdk_kinesis::types::{
@@ -115,7 +116,8 @@ impl Fanout {
                 Ok(None) => self.subscription = None,
                 Err(error) => {
                     self.subscription = None;
-                    self.put_off(explain(self.what(), error)).await?;
+                    // Whatever ended this one: whether another can be had is said by who is asked for it.
+                    self.put_off(Error::Retry(format!("{}: {}", self.what(), DisplayErrorContext(&error)))).await?;
                 }
             }
         }
@@ -127,7 +129,7 @@ impl Fanout {
             From::Oldest | From::After(Position::START) => position.r#type(ShardIteratorType::TrimHorizon),
             From::Latest => position.r#type(ShardIteratorType::Latest),
             From::Time(at) => position.r#type(ShardIteratorType::AtTimestamp).timestamp(DateTime::from_millis(at.0)),
-            From::After(after) => {
+            From::After(after) | From::At(after) => {
                 position.r#type(ShardIteratorType::AtSequenceNumber).sequence_number(self.source.sequence_number(after))
             }
         };

@@ -12,7 +12,9 @@ use super::tables::DynamoTables;
 use crate::error::{Error, Result};
 
 /// Writes of a group, at most.
-pub const MAX_WRITES: usize = 100;
+const MAX_WRITES: usize = 100;
+/// Bytes of a group's items. DynamoDB takes 4 MB.
+const MAX_BYTES: usize = 3_500_000;
 
 /// What a write asks of the item that is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,15 +54,25 @@ impl Group {
         self.writes.is_empty()
     }
 
-    /// Bytes of its items.
-    pub fn bytes(&self) -> usize {
-        self.bytes
+    /// Checks that DynamoDB takes it.
+    ///
+    /// # Errors
+    /// `TooLarge` where it has too many writes, or too many bytes.
+    pub fn check(&self) -> Result<()> {
+        let Group { writes, bytes } = self;
+        if writes.len() > MAX_WRITES || *bytes > MAX_BYTES {
+            return Err(Error::TooLarge(format!(
+                "a group of {} writes and {bytes} bytes: DynamoDB takes {MAX_WRITES} and {MAX_BYTES}",
+                writes.len()
+            )));
+        }
+        Ok(())
     }
 
     /// Writes an item. Its `version` is one more than the expected one.
     ///
     /// # Errors
-    /// `Reject` for an item that is larger than DynamoDB takes.
+    /// `TooLarge` for an item that is larger than DynamoDB takes.
     pub fn put(&mut self, table: &str, key: &str, mut item: Item, expect: Expect) -> Result<()> {
         let version = match expect {
             Expect::Version(version) => version + 1,
@@ -69,7 +81,7 @@ impl Group {
         item.insert("version".into(), Value::N(version.to_string()));
         let bytes = size(&item);
         if bytes > MAX_ITEM_BYTES {
-            return Err(Error::Reject(format!(
+            return Err(Error::TooLarge(format!(
                 "an item of table {table} would have {bytes} bytes, DynamoDB takes {MAX_ITEM_BYTES}"
             )));
         }
@@ -137,4 +149,32 @@ fn cancelled(error: SdkError<TransactWriteItemsError>) -> Result<Outcome> {
         }
     }
     if met.is_empty() { Err(explain("writing a group", error)) } else { Ok(Outcome::Cancelled(met)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::primitives::Blob;
+
+    use super::*;
+
+    fn put(group: &mut Group, bytes: usize) -> Result<()> {
+        let id = group.len().to_string();
+        let row = Value::B(Blob::new(vec![0; bytes]));
+        group.put("rows", "id", Item::from([("id".into(), Value::S(id)), ("row".into(), row)]), Expect::Absent)
+    }
+
+    #[test]
+    fn what_dynamodb_does_not_take_is_told_before_it_is_asked() {
+        for (writes, bytes, fits) in
+            [(1, 399_000, true), (1, 410_000, false), (100, 10, true), (101, 10, false), (9, 390_000, false)]
+        {
+            let mut group = Group::default();
+            let put = (0..writes).try_for_each(|_| put(&mut group, bytes)).and_then(|()| group.check());
+            match put {
+                Ok(()) => assert!(fits, "{writes} writes of {bytes} bytes"),
+                Err(Error::TooLarge(why)) => assert!(!fits && why.contains("DynamoDB takes"), "{why}"),
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
 }

@@ -76,11 +76,8 @@ impl KinesisLog {
         streams::shards(&self.aws, &self.name(stream)).await
     }
 
-    /// See [`crate::log::Log::read`].
-    pub async fn read(&self, stream: &str, shard: ShardId, after: Position, max_bytes: usize) -> Result<Chunk> {
-        let all = self.shards(stream).await?;
-        let listed = all.into_iter().find(|listed| listed.id == shard);
-        let listed = listed.ok_or_else(|| Error::Reject(format!("stream {stream} has no {shard}")))?;
+    /// A reader of one shard, by polling.
+    pub async fn reader(&self, stream: &str, shard: &Shard, from: From) -> Result<ShardReader> {
         let source = Source {
             aws: self.aws.clone(),
             stream: self.name(stream).into(),
@@ -89,7 +86,15 @@ impl KinesisLog {
             padding: streams::padding(&self.aws, &self.name(stream)).await?,
             idle: Duration::from_millis(200),
         };
-        let mut reader = ShardReader::new(source, shard, self.unpacker(&listed), From::After(after));
+        Ok(ShardReader::new(source, shard.id, self.unpacker(shard), from))
+    }
+
+    /// See [`crate::log::Log::read`].
+    pub async fn read(&self, stream: &str, shard: ShardId, after: Position, max_bytes: usize) -> Result<Chunk> {
+        let all = self.shards(stream).await?;
+        let listed = all.into_iter().find(|listed| listed.id == shard);
+        let listed = listed.ok_or_else(|| Error::Reject(format!("stream {stream} has no {shard}")))?;
+        let mut reader = self.reader(stream, &listed, From::After(after)).await?;
         let mut chunk = Chunk::default();
         let mut bytes = 0;
         // An empty read with more ahead of it says nothing.

@@ -6,6 +6,7 @@
 pub mod bounces;
 pub mod buffered;
 pub mod check;
+pub mod decisions;
 pub mod envelope;
 pub mod error;
 pub mod fanout;
@@ -27,6 +28,7 @@ mod sns_calls;
 mod sns_message;
 mod sns_people;
 pub mod sns_topics;
+pub mod storage;
 pub mod streams;
 pub mod sums;
 pub mod tables;

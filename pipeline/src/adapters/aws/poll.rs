@@ -25,6 +25,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 const RATE: f64 = 2_000_000.0;
 /// Data that a read aims at: half a second of a shard's rate.
 const AIM_BYTES: usize = 1 << 20;
+/// What a record is thought to have before any was read.
+const FIRST_RECORD_BYTES: usize = 8 << 10;
 /// Records a read may ask for.
 const MAX_RECORDS: usize = 10_000;
 /// An answer is text with base64 in it, then decoded: as much memory as three times its data.
@@ -59,7 +61,7 @@ impl Poll {
             next_at: Instant::now(),
             gap: SHORTEST,
             empty: 0,
-            record_bytes: 512,
+            record_bytes: FIRST_RECORD_BYTES,
         }
     }
 
@@ -102,7 +104,9 @@ impl Poll {
             self.iterator = answer.next_shard_iterator;
             let behind = Duration::from_millis(answer.millis_behind_latest.unwrap_or(0).unsigned_abs());
             if let Some(bytes) = found.bytes.checked_div(count) {
-                self.record_bytes = (self.record_bytes * 3 + bytes) / 4 + 64;
+                // Large ones count at once, small ones once there are several reads of them: what a read
+                // gives is bounded by its records alone.
+                self.record_bytes = bytes.max((self.record_bytes + bytes) / 2) + 64;
             }
             self.empty = if count == 0 && behind.is_zero() { self.empty + 1 } else { 0 };
             let cost = Duration::from_secs_f64(found.bytes as f64 / RATE);
@@ -148,7 +152,7 @@ impl Poll {
                 request.shard_iterator_type(ShardIteratorType::AtTimestamp).timestamp(DateTime::from_millis(at.0))
             }
             // From the record itself, in case that it is an aggregate with more in it.
-            From::After(position) => request
+            From::After(position) | From::At(position) => request
                 .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
                 .starting_sequence_number(self.source.sequence_number(position)),
         };

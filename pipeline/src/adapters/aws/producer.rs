@@ -3,6 +3,7 @@
 //! ```text
 //! records ─► waves (a key once in each, where order counts) ─► aggregates, a shard each
 //!         ─► requests (500 records, 5 MiB) ─► what failed goes again, and only that
+//!                                          ─► what an aggregate took to another's shard goes again
 //! ```
 //!
 //! A PutRecords request is no transaction: some of its records may be refused. Records of one key keep
@@ -26,7 +27,7 @@ use super::poll::back_off;
 use super::streams;
 use crate::error::{Error, Result};
 use crate::record::{Append, Position};
-use crate::shard::{HashRange, ShardId, hash_key};
+use crate::shard::{HashRange, Shard, ShardId, hash_key};
 
 /// Records of a request, at most.
 const REQUEST_RECORDS: usize = 500;
@@ -70,6 +71,15 @@ impl Appended {
     pub fn missing(&self) -> usize {
         self.places.iter().filter(|place| place.is_none()).count()
     }
+
+    fn note(&mut self, parcel: Parcel) {
+        self.trouble = parcel.trouble.or(self.trouble.take());
+        let aggregated = parcel.records.len() > 1;
+        for (sub, record) in (0..).zip(parcel.records) {
+            self.places[record] =
+                parcel.place.map(|(shard, at)| (shard, if aggregated { at.with_sub(sub) } else { at }));
+        }
+    }
 }
 
 /// Appends to the streams of one account. Cheap to clone; clones share what they know of shards.
@@ -100,6 +110,12 @@ impl Parcel {
     fn bytes(&self) -> usize {
         self.key.len() + self.data.len()
     }
+
+    /// Whether it ended up in another shard than it was packed for: the stream was resharded since its shards
+    /// were listed.
+    fn has_moved(&self) -> bool {
+        self.place.is_some_and(|(shard, _)| self.shard.is_some_and(|wanted| wanted != shard))
+    }
 }
 
 impl Producer {
@@ -118,15 +134,16 @@ impl Producer {
         let mut out = Appended { places: vec![None; records.len()], trouble: None };
         let deadline = Instant::now() + self.options.give_up_after;
         for wave in self.waves(records) {
-            let mut parcels = self.pack(stream, records, &wave).await?;
-            self.send(stream, &mut parcels, deadline).await?;
-            for parcel in parcels {
-                let Parcel { records: of, place, trouble, .. } = parcel;
-                out.trouble = trouble.or(out.trouble);
-                let aggregated = of.len() > 1;
-                for (sub, record) in (0..).zip(of) {
-                    out.places[record] =
-                        place.map(|(shard, at)| (shard, if aggregated { at.with_sub(sub) } else { at }));
+            let mut todo = wave;
+            while !todo.is_empty() {
+                let mut parcels = self.pack(stream, records, &todo, deadline).await?;
+                self.send(stream, &mut parcels, deadline).await?;
+                todo = self.strays(stream, records, &mut parcels, deadline).await?;
+                parcels.into_iter().for_each(|parcel| out.note(parcel));
+                todo.iter().for_each(|at| out.places[*at] = None);
+                if !todo.is_empty() && Instant::now() >= deadline {
+                    out.trouble = Some(format!("{stream} was resharded while it was appended to"));
+                    break;
                 }
             }
             if out.trouble.is_some() && self.options.ordered {
@@ -156,11 +173,11 @@ impl Producer {
         waves
     }
 
-    async fn pack(&self, stream: &str, records: &[Append], wave: &[usize]) -> Result<Vec<Parcel>> {
+    async fn pack(&self, stream: &str, records: &[Append], wave: &[usize], deadline: Instant) -> Result<Vec<Parcel>> {
         let mut parcels = Vec::with_capacity(wave.len());
         // By shard: the aggregate that is being filled, and what is in it.
         let mut open = BTreeMap::<ShardId, (Aggregate, Vec<usize>)>::new();
-        let shards = if self.options.aggregate { Some(self.shards_of(stream).await?) } else { None };
+        let shards = if self.options.aggregate { Some(self.open_shards(stream, deadline).await?) } else { None };
         for &at in wave {
             let record = &records[at];
             let tag = self.tag(record)?;
@@ -199,16 +216,57 @@ impl Producer {
     }
 
     /// The open shards and what they own.
-    async fn shards_of(&self, stream: &str) -> Result<OpenShards> {
+    async fn open_shards(&self, stream: &str, deadline: Instant) -> Result<OpenShards> {
         let mut known = self.shards.lock().await;
         if let Some((_, shards)) = known.get(stream).filter(|(at, _)| at.elapsed() < SHARDS_FOR) {
             return Ok(shards.clone());
         }
-        let open = streams::shards(&self.aws, stream).await?;
+        let all = self.all_shards(stream, deadline).await?;
         let open: Arc<[_]> =
-            open.into_iter().filter(|shard| !shard.closed).map(|shard| (shard.range, shard.id)).collect();
+            all.into_iter().filter(|shard| !shard.closed).map(|shard| (shard.range, shard.id)).collect();
         known.insert(stream.to_owned(), (Instant::now(), open.clone()));
         Ok(open)
+    }
+
+    async fn all_shards(&self, stream: &str, deadline: Instant) -> Result<Vec<Shard>> {
+        let mut attempt = 0;
+        loop {
+            match streams::shards(&self.aws, stream).await {
+                Err(Error::Retry(why)) if Instant::now() < deadline => tracing::debug!("{why}"),
+                other => return other,
+            }
+            back_off(attempt).await;
+            attempt += 1;
+        }
+    }
+
+    /// The records that must go again because their aggregates were packed for a shard that is no more: those
+    /// in a shard that does not own them, which consumers refuse there, and those that were held back.
+    async fn strays(
+        &self,
+        stream: &str,
+        records: &[Append],
+        parcels: &mut [Parcel],
+        deadline: Instant,
+    ) -> Result<Vec<usize>> {
+        let stale = stale(parcels);
+        if stale.is_empty() {
+            return Ok(Vec::new());
+        }
+        let all = self.all_shards(stream, deadline).await?;
+        let mut strays = Vec::new();
+        for parcel in parcels.iter_mut().filter(|parcel| parcel.shard.is_some_and(|shard| stale.contains(&shard))) {
+            let Some((shard, _)) = parcel.place else {
+                parcel.trouble = None;
+                strays.extend(&parcel.records);
+                continue;
+            };
+            let range = all.iter().find(|listed| listed.id == shard).map(|listed| listed.range);
+            let hash = |at: usize| hash_key(records[at].partition_key.as_bytes(), records[at].explicit_hash_key);
+            strays.extend(parcel.records.iter().filter(|at| !range.is_some_and(|range| range.owns(hash(**at)))));
+        }
+        strays.sort_unstable();
+        Ok(strays)
     }
 
     /// Sends parcels until each is in or the time is over.
@@ -220,6 +278,8 @@ impl Producer {
             // Shards whose next aggregate must not overtake one that was refused.
             let mut held_up = HashSet::new();
             for mut request in requests(parcels, &waiting, self.options.ordered) {
+                let stale = stale(parcels);
+                request.retain(|at| !parcels[*at].shard.is_some_and(|shard| stale.contains(&shard)));
                 let overtakes = |at: &usize| parcels[*at].shard.is_some_and(|shard| held_up.contains(&shard));
                 failed.extend(request.extract_if(.., |at| overtakes(at)));
                 if request.is_empty() {
@@ -276,14 +336,16 @@ impl Producer {
                 }
             }
         }
-        let moved =
-            |parcel: &Parcel| parcel.place.is_some_and(|(shard, _)| parcel.shard.is_some_and(|wanted| wanted != shard));
-        if request.iter().any(|at| moved(&parcels[*at])) {
-            // The stream was resharded since its shards were listed.
+        if request.iter().any(|at| parcels[*at].has_moved()) {
             self.shards.lock().await.remove(stream);
         }
         Ok(())
     }
+}
+
+/// The shards for which aggregates were packed and that are no more.
+fn stale(parcels: &[Parcel]) -> HashSet<ShardId> {
+    parcels.iter().filter(|parcel| parcel.has_moved()).filter_map(|parcel| parcel.shard).collect()
 }
 
 /// A record on its own; an aggregate of one where it has a tag.
@@ -341,6 +403,9 @@ fn requests(parcels: &[Parcel], waiting: &[usize], ordered: bool) -> Vec<Vec<usi
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::super::fake::{Asked, serve};
     use super::*;
 
     fn records(keys: &[&str]) -> Vec<Append> {
@@ -365,6 +430,32 @@ mod tests {
             let producer = Producer::new(Aws::new(config.clone()), options);
             assert_eq!(producer.waves(&records(&["a", "b", "a", "b", "c", "a"])), expected);
         }
+    }
+
+    /// The keys of a request's records.
+    fn keys(request: &Asked) -> Vec<String> {
+        let rest = request.body.split("\"PartitionKey\":\"").skip(1);
+        rest.filter_map(|rest| Some(rest.split('"').next()?.to_owned())).collect()
+    }
+
+    /// No server at hand refuses some records of a request.
+    #[tokio::test]
+    async fn what_is_refused_goes_again_alone_and_is_not_overtaken() {
+        let refusals = AtomicU32::new(0);
+        let (aws, asked) = serve(move |asked| {
+            let answer = |key: String| match key == "b" && refusals.fetch_add(1, Ordering::Relaxed) < 2 {
+                true => r#"{"ErrorCode":"ProvisionedThroughputExceededException","ErrorMessage":"slow"}"#,
+                false => r#"{"ShardId":"shardId-000000000000","SequenceNumber":"7"}"#,
+            };
+            let answers: Vec<&str> = keys(asked).into_iter().map(answer).collect();
+            (200, "", format!(r#"{{"FailedRecordCount":0,"Records":[{}]}}"#, answers.join(",")))
+        })
+        .await;
+        let producer = Producer::new(aws, ProducerOptions::default());
+        let appended = producer.append("s", &records(&["a", "b", "c", "b"])).await.unwrap();
+        assert_eq!((appended.missing(), appended.trouble), (0, None));
+        let requests: Vec<String> = asked.lock().unwrap().iter().map(|request| keys(request).concat()).collect();
+        assert_eq!(requests, ["abc", "b", "b", "b"]);
     }
 
     #[test]

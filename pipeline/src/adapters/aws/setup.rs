@@ -9,10 +9,11 @@ use aws_sdk_dynamodb::types::{
 use aws_sdk_kinesis::types::{StreamMode, StreamModeDetails, StreamStatus};
 
 use super::Aws;
+use super::decisions::{DECISIONS, EXPIRES};
 use super::error::{code, explain};
 use super::leases::DynamoLeases;
 use super::streams::describe;
-use super::tables::{DECISIONS, GROUP, STATE, SUMS, WINDOW, index_name};
+use super::tables::{GROUP, STATE, SUMS, WINDOW, index_name};
 use crate::error::{Error, Result};
 use crate::tables::FactTable;
 
@@ -110,7 +111,7 @@ pub fn tables(prefix: &str, own: &[&str], results: &str, facts: &[&FactTable]) -
     };
     let mut tables: Vec<TableSpec> = own.iter().map(|name| table(name, "id", None)).collect();
     tables.push(table(STATE, "t", Some(("k", KeyKind::Bytes))));
-    tables.push(TableSpec { ttl: Some("expires"), ..table(DECISIONS, "id", None) });
+    tables.push(TableSpec { ttl: Some(EXPIRES), ..table(DECISIONS, "id", None) });
     tables.push(table(SUMS, "id", Some(("shard", KeyKind::Text))));
     tables.push(table(results, WINDOW, Some((GROUP, KeyKind::Text))));
     for fact in facts.iter().filter(|fact| !fact.schema.fields().is_empty()) {

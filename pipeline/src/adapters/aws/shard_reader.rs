@@ -26,6 +26,8 @@ pub enum From {
     Latest,
     /// With what arrived from this moment on.
     Time(Arrival),
+    /// With this record.
+    At(Position),
     /// After this record.
     After(Position),
 }
@@ -35,6 +37,8 @@ impl From {
     pub fn after(self) -> Position {
         match self {
             From::After(position) => position,
+            // Those before it in its aggregate; the ones before that are not asked for.
+            From::At(position) => position.sub().checked_sub(1).map_or(Position::START, |sub| position.with_sub(sub)),
             _ => Position::START,
         }
     }
@@ -52,6 +56,14 @@ pub struct Read {
     pub end: Option<Vec<ShardId>>,
     /// Gives the bytes back when dropped.
     pub held: Option<OwnedSemaphorePermit>,
+}
+
+impl Read {
+    /// Whether the shard was open and had nothing more. What gave records may be all that a shard has that
+    /// was closed long ago: of the time since then only its children know.
+    pub fn is_idle(&self) -> bool {
+        self.found.last.is_none() && self.behind.is_zero() && self.end.is_none()
+    }
 }
 
 /// Bytes that all shards of a worker may hold. Cheap to clone.

@@ -2,9 +2,7 @@
 //!
 //! Tables that people look at have a table of their own, keyed by `id`; the rest is in one table,
 //! `state`, keyed by the table's name and the row's key, which keeps the order of keys. A row is its
-//! bytes (`row`) and a `version` that every write raises. A fact is an item with an attribute a column,
-//! and its decision beside them: the fingerprint of what was decided (`body`), and the position of the
-//! record that asked (`from`).
+//! bytes (`row`) and a `version` that every write raises. Decisions and facts are in [`super::decisions`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::{Bound, RangeBounds};
@@ -25,13 +23,11 @@ use super::group::{Expect, Group};
 use super::item::{self, Item, key_bytes, key_text};
 use super::poll::back_off;
 use crate::error::{Error, Result};
-use crate::tables::{FactTable, RowRef, RowWrite};
+use crate::tables::{FactTable, RowWrite};
 use crate::window::windows::WindowRows;
 
 /// The table of all other rows.
 pub const STATE: &str = "state";
-/// The table of decisions that leave no facts.
-pub const DECISIONS: &str = "decisions";
 /// The table of sums: a row for each key and each shard that adds to it.
 pub const SUMS: &str = "sums";
 
@@ -53,32 +49,6 @@ pub struct Versioned {
     pub bytes: Vec<u8>,
     /// Grows with every write.
     pub version: u64,
-}
-
-/// A stored decision.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Decision {
-    /// Hash of the body that was decided.
-    pub fingerprint: u64,
-    /// Whether it may be decided again.
-    pub open: bool,
-    /// Shard and position of the record that asked for it.
-    pub from: String,
-    /// Grows with every write of its item.
-    pub version: u64,
-    /// The fact it led to, as the only row of a batch.
-    pub fact: Option<RecordBatch>,
-}
-
-/// A page of facts, each with the version of its item and the item's decision.
-#[derive(Debug)]
-pub struct Facts {
-    /// Where each stands.
-    pub at: Vec<RowRef>,
-    /// The items' decisions, without facts.
-    pub decisions: Vec<Decision>,
-    /// The facts.
-    pub rows: RecordBatch,
 }
 
 /// The tables whose names begin with a prefix. Cheap to clone.
@@ -152,83 +122,6 @@ impl DynamoTables {
             found.insert(place_of(&item)?, versioned(&item)?);
         }
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
-    }
-
-    /// Reads decisions by key, in the order asked for, with the facts they led to.
-    pub async fn decisions(&self, table: &FactTable, keys: &[[u8; 16]]) -> Result<Vec<Option<Decision>>> {
-        let name = self.decisions_of(table);
-        let places: Vec<Item> = keys.iter().map(|key| decision_key(table, key)).collect();
-        let mut found = HashMap::new();
-        for item in self.get_items(&name, &places).await? {
-            let id = text(&item, "id")?.to_owned();
-            found.insert(id, Decision { fact: fact(table, &item)?, ..decision(&item)? });
-        }
-        let of = |key: &[u8; 16]| found.get(&decision_id(table, key)).cloned();
-        Ok(keys.iter().map(of).collect())
-    }
-
-    /// Adds a decision to a group, with the fact it leads to if it leads to one.
-    pub fn put_decision(
-        &self,
-        group: &mut Group,
-        table: &FactTable,
-        key: &[u8; 16],
-        decision: &Decision,
-        expect: Expect,
-    ) -> Result<()> {
-        let mut item = match &decision.fact {
-            Some(fact) => item::of_row(fact, 0)?,
-            None => Item::new(),
-        };
-        item.insert("id".into(), Value::S(decision_id(table, key)));
-        item.insert("body".into(), Value::N(decision.fingerprint.to_string()));
-        item.insert("from".into(), Value::S(decision.from.clone()));
-        if decision.open {
-            item.insert("open".into(), Value::Bool(true));
-        }
-        group.put(&self.decisions_of(table), "id", item, expect)
-    }
-
-    /// At most `limit` facts with an index key that stand after a place, in the index' order.
-    pub async fn page(
-        &self,
-        table: &FactTable,
-        index: &str,
-        key: &[u8],
-        after: Option<RowRef>,
-        limit: usize,
-    ) -> Result<Facts> {
-        let name = self.name(table.name);
-        let (mut ids, mut from) = (Vec::new(), None);
-        while ids.len() < limit {
-            let request = self.aws.dynamodb.query().table_name(&name).index_name(index_name(index));
-            let request = request.expression_attribute_names("#key", index);
-            let request = request.expression_attribute_values(":key", Value::S(key_text(key)));
-            let request = match after {
-                Some(after) => request
-                    .key_condition_expression("#key = :key AND id > :after")
-                    .expression_attribute_values(":after", Value::S(key_text(&place_bytes(after)))),
-                None => request.key_condition_expression("#key = :key"),
-            };
-            let rest = i32::try_from(limit - ids.len()).unwrap_or(i32::MAX);
-            let page = request.limit(rest).set_exclusive_start_key(from).send().await;
-            let page = page.map_err(|error| explain(format!("looking up {index} in {name}"), error))?;
-            for item in page.items() {
-                ids.push(text(item, "id")?.to_owned());
-            }
-            from = page.last_evaluated_key;
-            if from.is_none() {
-                break;
-            }
-        }
-        let keys: Vec<Item> = ids.iter().map(|id| Item::from([("id".into(), Value::S(id.clone()))])).collect();
-        let mut items = BTreeMap::new();
-        for item in self.get_items(&name, &keys).await? {
-            items.insert(text(&item, "id")?.to_owned(), item);
-        }
-        let at = items.keys().map(|id| Ok(place_from(&key_bytes(id)?))).collect::<Result<Vec<_>>>()?;
-        let decisions = items.values().map(decision).collect::<Result<Vec<_>>>()?;
-        Ok(Facts { at, decisions, rows: item::to_rows(&table.schema, items.values())? })
     }
 
     /// Reads the rows of the table `state` whose keys lie in a range, in the order of keys, as many as asked for.
@@ -416,10 +309,6 @@ impl DynamoTables {
         }
         self.put_items(&self.name(table), items).await
     }
-
-    fn decisions_of(&self, table: &FactTable) -> String {
-        self.name(if table.schema.fields().is_empty() { DECISIONS } else { table.name })
-    }
 }
 
 /// A key's attribute as a part of a text.
@@ -448,34 +337,6 @@ pub fn index_name(column: &str) -> String {
     format!("{column}-index")
 }
 
-fn decision_id(table: &FactTable, key: &[u8; 16]) -> String {
-    match table.schema.fields().is_empty() {
-        true => format!("{}/{}", table.name, key_text(key)),
-        false => key_text(key),
-    }
-}
-
-fn decision_key(table: &FactTable, key: &[u8; 16]) -> Item {
-    Item::from([("id".into(), Value::S(decision_id(table, key)))])
-}
-
-/// An item's decision, without its fact.
-fn decision(item: &Item) -> Result<Decision> {
-    Ok(Decision {
-        fingerprint: number(item, "body")?,
-        open: item.contains_key("open"),
-        from: text(item, "from")?.to_owned(),
-        version: number(item, "version")?,
-        fact: None,
-    })
-}
-
-/// An item's fact. A decision that led to none has no columns.
-fn fact(table: &FactTable, item: &Item) -> Result<Option<RecordBatch>> {
-    let first = table.schema.fields().first().filter(|first| item.contains_key(first.name()));
-    first.map(|_| item::to_rows(&table.schema, std::iter::once(item))).transpose()
-}
-
 fn versioned(item: &Item) -> Result<Versioned> {
     let bytes = item.get("row").and_then(|value| value.as_b().ok()).ok_or_else(|| lacks("row"))?;
     Ok(Versioned { bytes: bytes.as_ref().to_vec(), version: number(item, "version")? })
@@ -487,15 +348,6 @@ fn place_of(item: &Item) -> Result<Vec<u8>> {
         Some(key) => Ok(key.as_ref().to_vec()),
         None => key_bytes(text(item, "id")?),
     }
-}
-
-fn place_bytes(at: RowRef) -> [u8; 16] {
-    (u128::from(at.block) << 64 | u128::from(at.row)).to_be_bytes()
-}
-
-fn place_from(key: &[u8]) -> RowRef {
-    let number = key.first_chunk().map_or(0, |key| u128::from_be_bytes(*key));
-    RowRef { block: (number >> 64) as u64, row: number as u64 }
 }
 
 pub(super) fn text<'a>(item: &'a Item, name: &str) -> Result<&'a str> {

@@ -24,8 +24,6 @@ pub struct Unpacked {
     pub refused: Vec<(Record, Reject)>,
     /// The last position read, of whatever record.
     pub last: Option<Position>,
-    /// When Kinesis took the last one.
-    pub appended: Option<Arrival>,
     /// The time that a mark tells: everything that arrived before it has been read.
     pub time: Option<Arrival>,
     /// Bytes of data.
@@ -51,7 +49,6 @@ impl Unpacker {
                 record.approximate_arrival_timestamp.and_then(|at| at.to_millis().ok()).map_or(Arrival::MIN, Arrival);
             let data = Bytes::from(record.data.into_inner());
             out.bytes += data.len();
-            out.appended = Some(appended);
             out.last = out.last.max(Some(position));
             match kpl::split(&data) {
                 None if position > after => out.records.push(Record {

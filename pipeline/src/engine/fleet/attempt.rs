@@ -12,25 +12,24 @@ use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
 use super::Fleet;
+use super::loaded::Loaded;
 use super::sets::Sets;
-use super::sums::total;
 use super::timers::{self, Timer, Timers};
-use crate::adapters::aws::group::{Expect, Group, MAX_WRITES, Outcome};
-use crate::adapters::aws::tables::Decision;
+use crate::adapters::aws::decisions::Decision;
+use crate::adapters::aws::group::{Expect, Group, Outcome};
 use crate::clock::Arrival;
 use crate::dead_letter::{DeadLetter, Reject};
 use crate::error::{Error, Result};
 use crate::job::{At, DecisionKey, Effects, Job};
 use crate::metrics::Metric;
 use crate::record::{Append, Position, Record};
-use crate::rows::Rows;
 use crate::shard::{HashRange, ShardId};
 
 /// Groups written at once.
 const AT_ONCE: usize = 32;
 /// Times that a run is decided again before the worker says that it cannot get through.
 const ATTEMPTS: u32 = 12;
-/// How long records wait for another stream that has much to catch up.
+/// How long records wait for another stream at most: one that stands still must not hold up this one.
 const CATCH_UP: Duration = Duration::from_secs(60);
 /// Decisions that may share a row in one run, so that a group with its rows and timers stays within
 /// its limit.
@@ -98,58 +97,6 @@ type Fates<J> = BTreeMap<usize, Fate<<J as Job>::Key, <J as Job>::Fact>>;
 /// A record of a group.
 type Member<'a, J> = (usize, &'a Decided<<J as Job>::Key, <J as Job>::Fact>);
 
-/// Rows in memory, and the version that each has in its table.
-pub(super) struct Loaded<J: Job> {
-    pub rows: Rows<J::Key, J::Row>,
-    pub versions: HashMap<J::Key, u64>,
-}
-
-impl<J: Job> Default for Loaded<J> {
-    fn default() -> Self {
-        Loaded { rows: Rows::default(), versions: HashMap::new() }
-    }
-}
-
-impl<J: Job> Loaded<J> {
-    /// Reads rows. Sums are read as a whole where `totals` says so, and not at all otherwise.
-    pub async fn load(&mut self, fleet: &Fleet<J>, keys: Vec<J::Key>, totals: bool) -> Result<()> {
-        let mut by_table = BTreeMap::<&'static str, (Vec<J::Key>, Vec<Vec<u8>>)>::new();
-        for key in keys {
-            if self.rows.knows(&key) {
-                continue;
-            }
-            // Known from here on, so that a key asked for twice is read once.
-            self.rows.load(key.clone(), None);
-            if fleet.job.is_sum(&key) {
-                if totals {
-                    self.rows.load(key.clone(), total(fleet, &key).await?);
-                }
-                continue;
-            }
-            let (table, place) = fleet.job.locate(&key);
-            let (keys, places) = by_table.entry(table).or_default();
-            keys.push(key);
-            places.push(place);
-        }
-        for (table, (keys, places)) in by_table {
-            for (key, stored) in keys.into_iter().zip(fleet.tables.get(table, &places).await?) {
-                let Some(stored) = stored else { continue };
-                self.versions.insert(key.clone(), stored.version);
-                self.rows.load(key.clone(), Some(fleet.job.restore(&key, &stored.bytes)?));
-            }
-        }
-        Ok(())
-    }
-
-    /// Adds a row to a group as it is now, over the version that was read.
-    pub fn put(&self, fleet: &Fleet<J>, group: &mut Group, key: &J::Key) -> Result<()> {
-        let (Some(row), false) = (self.rows.get(key), fleet.job.is_sum(key)) else { return Ok(()) };
-        let (table, place) = fleet.job.locate(key);
-        let expect = self.versions.get(key).map_or(Expect::Absent, |version| Expect::Version(*version));
-        fleet.tables.put_row(group, table, &place, Some(fleet.job.encode(row)), expect)
-    }
-}
-
 /// What a shard's worker is while it applies.
 pub(super) struct Applier<'a, J: Job> {
     pub fleet: &'a Fleet<J>,
@@ -158,8 +105,6 @@ pub(super) struct Applier<'a, J: Job> {
     pub timers: &'a Timers,
     /// Decisions of records up to here have told what they emit.
     pub told: Position,
-    /// When the log took the last of these records.
-    pub appended: Arrival,
 }
 
 impl<J: Job> Applier<'_, J> {
@@ -198,6 +143,12 @@ impl<J: Job> Applier<'_, J> {
             entries.len(),
             self.shard
         )))
+    }
+
+    /// A record whose consequences no store takes.
+    pub fn set_aside(&self, entry: &Entry<J::Event>, why: String) -> Applied<J::Fact> {
+        let reject = Reject::invalid(format!("what it leads to cannot be stored: {why}"));
+        self.sum_up(std::slice::from_ref(entry), Fates::<J>::from([(0, Fate::Dead(reject))]))
     }
 
     /// Decides records in order. The first time it may stop early: where a record sets a timer that is
@@ -246,7 +197,8 @@ impl<J: Job> Applier<'_, J> {
         Ok((fates, loaded))
     }
 
-    /// Reads the rows that these records need, and waits a while for those that may be on their way.
+    /// Reads the rows that these records need, and waits for those that may be on their way: until the stream
+    /// that would bring them has come as far.
     async fn load_for(&self, entries: &[Entry<J::Event>], todo: &[usize]) -> Result<Loaded<J>> {
         let job = &self.fleet.job;
         let events =
@@ -260,21 +212,13 @@ impl<J: Job> Applier<'_, J> {
             // The latest of those that miss something.
             let missing = events().filter_map(|(at, event)| Some((at, job.awaits(event, &loaded.rows)?)));
             let Some((at, input)) = missing.max_by_key(|(at, _)| *at) else { return Ok(loaded) };
-            if reached > at || !self.is_worth_waiting(reached, at, begun.elapsed()) {
+            if reached > at.plus_ms(self.fleet.options.margin_ms()) || begun.elapsed() >= CATCH_UP {
                 return Ok(loaded);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
             // What is read from here on was written before.
             reached = self.fleet.frontiers.of(&self.fleet.log.name(job.inputs()[input].stream)).await?;
         }
-    }
-
-    /// Whether something that arrived before `at` may still come, from a stream that has reached so far: for
-    /// a moment after the record was appended, and longer where that stream has much to catch up.
-    fn is_worth_waiting(&self, reached: Arrival, at: Arrival, waited: Duration) -> bool {
-        let wait_ms = self.fleet.options.wait_ms;
-        let fresh = self.fleet.clock.now() < self.appended.plus_ms(wait_ms);
-        fresh || (reached.plus_ms(2 * wait_ms) < at && waited < CATCH_UP)
     }
 
     /// Meets a record with its decision.
@@ -377,13 +321,12 @@ impl<J: Job> Applier<'_, J> {
     fn group(&self, decided: &[Member<'_, J>], loaded: &Loaded<J>) -> Result<Group> {
         let table = &self.fleet.job.inputs()[self.fleet.input].decisions;
         let mut group = Group::default();
-        let mut changed = HashSet::new();
-        let mut last = HashMap::new();
+        let (mut changed, mut last, now) = (HashSet::new(), HashMap::new(), self.fleet.clock.now());
         // Of an event that was decided twice in this run the later decision is written.
         decided.iter().for_each(|(_, one)| _ = last.insert(one.key, &one.decision));
         for (_, one) in decided {
             if let Some(decision) = last.remove(&one.key) {
-                self.fleet.tables.put_decision(&mut group, table, &one.key, decision, one.expect)?;
+                self.fleet.tables.put_decision(&mut group, table, &one.key, decision, one.expect, now)?;
             }
             for key in one.rows.iter().filter(|key| changed.insert((*key).clone())) {
                 loaded.put(self.fleet, &mut group, key)?;
@@ -401,9 +344,7 @@ impl<J: Job> Applier<'_, J> {
         for timer in decided.iter().flat_map(|(_, one)| &one.timers).collect::<BTreeSet<_>>() {
             self.timers.set(&self.fleet.tables, &mut group, timer)?;
         }
-        if group.len() > MAX_WRITES {
-            return Err(Error::Fatal(format!("a group of {} writes is over the limit of {MAX_WRITES}", group.len())));
-        }
+        group.check()?;
         Ok(group)
     }
 

@@ -18,8 +18,12 @@
 
 mod attempt;
 pub mod closer;
+mod dead;
 pub mod frontiers;
 mod intervals;
+mod loaded;
+mod patience;
+mod reads;
 mod sets;
 mod sums;
 mod ticks;
@@ -44,6 +48,9 @@ use crate::metrics::{Metric, Metrics};
 use crate::record::Append;
 use crate::window::times::WindowSettings;
 
+/// See [`FleetOptions::margin_ms`].
+const MARGIN_MS: i64 = 1_000;
+
 /// How shards are worked on.
 #[derive(Debug, Clone)]
 pub struct FleetOptions {
@@ -53,8 +60,6 @@ pub struct FleetOptions {
     pub batch_records: usize,
     /// How often a checkpoint is written while records come.
     pub checkpoint_every: Duration,
-    /// How long a record waits for a row that may be on its way, in milliseconds after its arrival.
-    pub wait_ms: i64,
     /// A shard that has nothing more has its frontier so far behind the clock, in milliseconds; nothing
     /// where time is the records' alone, as in a replay.
     pub idle_behind_ms: Option<i64>,
@@ -67,9 +72,15 @@ impl FleetOptions {
             name,
             batch_records: 500,
             checkpoint_every: Duration::from_secs(10),
-            wait_ms: 5_000,
             idle_behind_ms: Some(2_000),
         }
+    }
+
+    /// How much further than a moment another stream must have come before nothing of that moment is
+    /// expected from it: its clock is another, and a worker may have read a row just before it was
+    /// changed. Where time is the records' alone it is exact.
+    fn margin_ms(&self) -> i64 {
+        if self.idle_behind_ms.is_some() { MARGIN_MS } else { 0 }
     }
 }
 

@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use futures::{StreamExt, stream};
 
-use super::attempt::Loaded;
+use super::loaded::Loaded;
+use super::patience::insist;
 use super::sets::Sets;
 use super::timers::Timer;
-use super::worker::{Worker, insist};
+use super::worker::Worker;
+use crate::adapters::aws::decisions::{Decision, Facts};
 use crate::adapters::aws::group::{Expect, Group, Outcome};
-use crate::adapters::aws::tables::{Decision, Facts};
 use crate::clock::Arrival;
 use crate::error::{Error, Result};
 use crate::fault::CrashPoint;
@@ -27,9 +28,8 @@ const AT_ONCE: usize = 32;
 /// Writes of a group, unless facts that share rows are more: a group for each of them would cost as many
 /// requests.
 const ENOUGH: usize = 20;
-/// How much longer than a timer says other shards are waited for, in milliseconds: a worker may have
-/// read a row just before it was changed.
-const MARGIN_MS: i64 = 1_000;
+/// Facts of a page that may share a row, so that a group of them with the row stays within its limit.
+const MAX_SHARED: usize = 90;
 
 /// What delivering came to.
 #[derive(Debug)]
@@ -126,8 +126,7 @@ impl<J: Job> Worker<J> {
     /// Whether every shard of the facts' stream is as far as a timer.
     async fn is_time(&self, ask: &Ask, due: Arrival) -> Result<bool> {
         let stream = self.fleet.log.name(self.fleet.job.inputs()[ask.input].stream);
-        let margin = if self.fleet.options.idle_behind_ms.is_some() { MARGIN_MS } else { 0 };
-        Ok(self.fleet.frontiers.of(&stream).await? >= due.plus_ms(margin))
+        Ok(self.fleet.frontiers.of(&stream).await? >= due.plus_ms(self.fleet.options.margin_ms()))
     }
 
     /// Reads a page of facts, and the rows that working on them needs.
@@ -135,11 +134,23 @@ impl<J: Job> Worker<J> {
         let job = &self.fleet.job;
         let table = &job.inputs()[ask.input].decisions;
         let page = self.fleet.tables.page(table, ask.index, &ask.key, ask.after, ask.limit).await?;
-        let Facts { at, decisions, rows } = page;
-        let facts = job.unseal(ask.input, &rows)?;
-        let mut keys = Vec::new();
-        facts.iter().for_each(|fact| job.fact_needs(fact, &mut keys));
-        loaded.load(&self.fleet, keys, false).await?;
+        let Facts { mut at, decisions, rows } = page;
+        let mut facts = job.unseal(ask.input, &rows)?;
+        // Those that share a row are one group: where they would be too many, the page ends before.
+        let mut sharing = HashMap::<J::Key, usize>::new();
+        let fits = |fact: &J::Fact| {
+            let mut keys = Vec::new();
+            job.fact_needs(fact, &mut keys);
+            keys.into_iter().all(|key| {
+                let count = sharing.entry(key).or_default();
+                *count += 1;
+                *count <= MAX_SHARED
+            })
+        };
+        let count = facts.iter().map(fits).take_while(|fits| *fits).count();
+        at.truncate(count);
+        facts.truncate(count);
+        loaded.load(&self.fleet, sharing.into_keys().collect(), false).await?;
         let decisions = at.iter().copied().zip(decisions).collect();
         Ok((at.into_iter().zip(facts).collect(), decisions))
     }
@@ -171,7 +182,7 @@ impl<J: Job> Worker<J> {
         }
         let mut members = BTreeMap::<usize, Vec<usize>>::new();
         (0..changed.len()).for_each(|number| members.entry(sets.of(number)).or_default().push(number));
-        let (mut groups, mut put) = (Vec::<Group>::new(), HashSet::new());
+        let (mut groups, mut put, now) = (Vec::<Group>::new(), HashSet::new(), self.fleet.clock.now());
         for members in members.into_values() {
             let rows: HashSet<&J::Key> = members.iter().flat_map(|number| &needs[*number]).collect();
             let writes = members.len() + rows.len();
@@ -187,7 +198,7 @@ impl<J: Job> Worker<J> {
                 let key = (u128::from(at.block) << 64 | u128::from(at.row)).to_be_bytes();
                 let expect = Expect::Version(decision.version);
                 let decision = Decision { fact: Some(sealed.rows), ..decision.clone() };
-                self.fleet.tables.put_decision(group, table, &key, &decision, expect)?;
+                self.fleet.tables.put_decision(group, table, &key, &decision, expect, now)?;
                 for key in &needs[number] {
                     if put.insert(key.clone()) {
                         loaded.put(&self.fleet, group, key)?;

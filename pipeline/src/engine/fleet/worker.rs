@@ -7,18 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::compute::filter_record_batch;
-use object_store::ObjectStoreExt;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Fleet;
 use super::attempt::{Applied, Applier, Entry, Facts};
 use super::intervals::Intervals;
+use super::patience::{LONGEST, insist};
+use super::reads::Reads;
 use super::sums::Sums;
 use super::timers::{Timer, Timers};
 use crate::adapters::aws::shard_reader::{From, Read, ShardReader, Source};
-use crate::clock::{Arrival, Clock};
+use crate::clock::Arrival;
 use crate::dead_letter::DeadLetter;
 use crate::engine::Stop;
 use crate::error::{Error, Result};
@@ -30,49 +29,9 @@ use crate::lease::{Lease, Progress, Reached};
 use crate::metrics::Metric;
 use crate::record::{Append, Position};
 use crate::shard::{Shard, ShardId};
-use crate::tables::system;
 
 /// How often a worker looks whether something is due that nobody tells it of.
 const LOOK: Duration = Duration::from_millis(200);
-
-/// Bytes of a dead letter that its row holds; larger ones are objects.
-const MAX_DEAD_BYTES: usize = 256 << 10;
-/// Longest pause before something is tried again.
-const LONGEST: Duration = Duration::from_secs(5);
-
-/// Waits between the attempts of something that may fail for a while.
-pub(super) struct Patience(Duration);
-
-impl Patience {
-    pub fn new() -> Patience {
-        Patience(Duration::from_millis(50))
-    }
-
-    /// Waits, ever longer, for as long as the lease is held.
-    pub async fn wait(&mut self, held: &Held, why: String) -> Result<()> {
-        if held.is_lost() {
-            return Err(Error::Fenced(format!("lease {} is another worker's", held.key())));
-        }
-        tracing::warn!(lease = %held.key(), "{why}; trying again");
-        tokio::time::sleep(self.0).await;
-        self.0 = (self.0 * 2).min(LONGEST);
-        Ok(())
-    }
-}
-
-/// Does what may fail for a while, again and again, for as long as the lease is held.
-macro_rules! insist {
-    ($held:expr, $act:expr) => {{
-        let mut patience = $crate::engine::fleet::worker::Patience::new();
-        loop {
-            match $act.await {
-                Err(Error::Retry(why)) => patience.wait($held, why).await?,
-                other => break other,
-            }
-        }
-    }};
-}
-pub(super) use insist;
 
 /// Why a worker has nothing more to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,11 +198,12 @@ impl<J: Job> Worker<J> {
     /// Applies a read, and lets time pass up to where it shows that everything was read. Gives false where
     /// it was told to stop before all of it was applied.
     async fn take(&mut self, read: Read, asked: Arrival) -> Result<bool> {
+        let idle = self.fleet.options.idle_behind_ms.filter(|_| read.is_idle());
+        let idle = idle.map(|behind| asked.plus_ms(-behind));
         let found = read.found;
         self.held.count_read(found.bytes);
         self.fleet.metrics.add(Metric::LogReadRecords, found.records.len() as u64);
         self.fleet.metrics.add(Metric::LogReadBytes, found.bytes as u64);
-        let appended = found.appended.unwrap_or(asked);
         let refused = found.refused.into_iter();
         let refused = refused.map(|(record, why)| DeadLetter::of(self.fleet.stream(), self.shard.id, &record, why));
         self.write_dead(refused.collect()).await?;
@@ -263,11 +223,9 @@ impl<J: Job> Worker<J> {
             let Some(others) = self.others(first.effective).await? else { return Ok(false) };
             let limit = self.timers.next_due().min(self.intervals.next_boundary()).min(others);
             let together = rest.partition_point(|entry| entry.effective < limit).min(self.fleet.options.batch_records);
-            let applied = self.apply(&rest[..together.max(1)], appended).await?;
+            let applied = self.apply(&rest[..together.max(1)]).await?;
             rest = &rest[applied..];
         }
-        let idle = self.fleet.options.idle_behind_ms.filter(|_| read.behind.is_zero());
-        let idle = idle.map(|behind| asked.plus_ms(-behind));
         // A predecessor may have come further than the last record, by a mark: timers were set since.
         let reached = idle.max(found.time).map_or(self.frontier, |time| self.frontier.max(time));
         let whole = self.pass(reached).await?;
@@ -304,12 +262,21 @@ impl<J: Job> Worker<J> {
     }
 
     /// Applies the first of these records; returns how many.
-    async fn apply(&mut self, entries: &[Entry<J::Event>], appended: Arrival) -> Result<usize> {
+    async fn apply(&mut self, entries: &[Entry<J::Event>]) -> Result<usize> {
         let fleet = self.fleet.clone();
         fleet.faults.reach(CrashPoint::AfterRead)?;
         let (shard, range) = (self.shard.id, self.shard.range);
-        let applier = Applier { fleet: &fleet, shard, range, timers: &self.timers, told: self.told, appended };
-        let Applied { count, facts, mut emits, dead, timers } = insist!(&self.held, applier.apply(entries))?;
+        let applier = Applier { fleet: &fleet, shard, range, timers: &self.timers, told: self.told };
+        let mut part = entries;
+        let applied = loop {
+            match insist!(&self.held, applier.apply(part)) {
+                // Fewer at once may do; one that never does must not hold up the shard.
+                Err(Error::TooLarge(_)) if part.len() > 1 => part = &part[..part.len() / 2],
+                Err(Error::TooLarge(why)) => break applier.set_aside(&part[0], why),
+                other => break other?,
+            }
+        };
+        let Applied { count, facts, mut emits, dead, timers } = applied;
         fleet.faults.reach(CrashPoint::AfterCommit)?;
         timers.into_iter().for_each(|timer| self.timers.keep(timer));
         emits.extend(self.fold(&facts, entries[0].effective)?);
@@ -384,30 +351,6 @@ impl<J: Job> Worker<J> {
         Ok(())
     }
 
-    async fn write_dead(&mut self, letters: Vec<DeadLetter>) -> Result<()> {
-        self.write_dead_rows(&letters).await?;
-        let emits = letters.iter().filter_map(|letter| self.fleet.job.announce(letter)).collect();
-        self.fleet.metrics.add(Metric::EngineDeadLetters, letters.len() as u64);
-        self.fleet.emit(emits).await
-    }
-
-    async fn write_dead_rows(&self, letters: &[DeadLetter]) -> Result<()> {
-        let mut rows = Vec::with_capacity(letters.len());
-        for letter in letters {
-            let mut letter = letter.clone();
-            if letter.bytes.len() > MAX_DEAD_BYTES {
-                let path = self.fleet.folder.clone().join("dead-letters").join(letter.id().replace('/', "-"));
-                let whole = std::mem::take(&mut letter.bytes);
-                letter.bytes = whole[..MAX_DEAD_BYTES].to_vec();
-                letter.reject.detail = format!("{}; the whole record is the object {path}", letter.reject.detail);
-                let put = async || self.fleet.states.put(&path, whole.clone().into()).await.map_err(unavailable);
-                insist!(&self.held, put())?;
-            }
-            rows.push((letter.key(), letter.encode()));
-        }
-        insist!(&self.held, self.fleet.tables.put_rows(system::DEAD_LETTERS, &rows))
-    }
-
     fn progress(&self) -> Progress {
         Progress { effective: self.effective, frontier: self.frontier.max(self.promised), snapshot: self.snapshot }
     }
@@ -453,10 +396,6 @@ impl<J: Job> Worker<J> {
     }
 }
 
-fn unavailable(cause: object_store::Error) -> Error {
-    Error::Retry(format!("object storage: {cause}"))
-}
-
 /// How far the shard's past is: its own, or its parents', the later of them.
 async fn inherited<J: Job>(fleet: &Fleet<J>, lease: &Lease, shard: &Shard, stream: &StreamKey) -> Result<Progress> {
     let mut progress = lease.progress;
@@ -470,40 +409,4 @@ async fn inherited<J: Job>(fleet: &Fleet<J>, lease: &Lease, shard: &Shard, strea
         }
     }
     Ok(progress)
-}
-
-/// A shard's reads, one ahead.
-struct Reads {
-    reads: mpsc::Receiver<Result<(Read, Arrival)>>,
-    task: JoinHandle<()>,
-}
-
-impl Reads {
-    fn start(mut reader: ShardReader, clock: Clock) -> Reads {
-        let (sender, reads) = mpsc::channel(1);
-        let task = tokio::spawn(async move {
-            loop {
-                let asked = clock.now();
-                let read = reader.next().await;
-                let over = read.as_ref().map_or(true, |read| read.end.is_some());
-                if sender.send(read.map(|read| (read, asked))).await.is_err() || over {
-                    return;
-                }
-            }
-        });
-        Reads { reads, task }
-    }
-
-    async fn next(&mut self) -> Result<(Read, Arrival)> {
-        match self.reads.recv().await {
-            Some(read) => read,
-            None => Err(Error::Fatal("a shard's reader ended".into())),
-        }
-    }
-}
-
-impl Drop for Reads {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }

@@ -9,6 +9,7 @@ use pipeline::adapters::aws::check::Finding;
 use pipeline::adapters::aws::envelope::Secret;
 use pipeline::adapters::aws::mail_check::{self, Way};
 use pipeline::adapters::aws::setup;
+use pipeline::adapters::aws::storage;
 use pipeline::adapters::aws::{Aws as Account, check, sns_topics};
 use pipeline::engine::Stop;
 use pipeline::lease::WorkerId;
@@ -128,12 +129,13 @@ async fn check_all(context: &Context, cluster: &Cluster) -> Result<(), Failure> 
         let prefix = &context.config.aws.prefix;
         findings.extend(mail_check::all(&cluster.aws, prefix, mail.sender.email(), way).await?);
     }
-    if context.config.aws.states.is_empty() {
-        findings.push(Finding::Problem {
+    findings.push(match context.config.aws.states.as_str() {
+        "" => Finding::Problem {
             what: "aws.states is not set: window states would stay on this machine".into(),
             fix: "set aws.states=s3://BUCKET/FOLDER".into(),
-        });
-    }
+        },
+        place => storage::finding(&*cluster.states, &cluster.folder, place).await,
+    });
     findings.iter().for_each(|finding| println!("{finding}"));
     let problems = findings.iter().filter(|finding| finding.is_problem()).count();
     if problems > 0 {
@@ -142,7 +144,8 @@ async fn check_all(context: &Context, cluster: &Cluster) -> Result<(), Failure> 
     Ok(())
 }
 
-async fn open(context: &Context) -> Result<Cluster, Failure> {
+/// The cluster that the settings name.
+pub async fn open(context: &Context) -> Result<Cluster, Failure> {
     let config = &context.config;
     let states = match config.aws.states.as_str() {
         "" => config.data_dir.join("states").display().to_string(),

@@ -6,7 +6,7 @@ use pipeline::Error;
 use pipeline::record::Append;
 
 use super::exit::Failure;
-use crate::control::Access;
+use super::streams::Streams;
 
 /// Records of a batch, at most: what one Kinesis call takes.
 const MAX_RECORDS: usize = 500;
@@ -18,7 +18,7 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 
 /// Gathers records of one stream at a time and appends them.
 pub struct Batches<'a> {
-    access: &'a Access,
+    streams: &'a Streams,
     stream: String,
     records: Vec<Append>,
     bytes: usize,
@@ -28,8 +28,8 @@ pub struct Batches<'a> {
 
 impl<'a> Batches<'a> {
     /// Nothing gathered yet.
-    pub fn new(access: &'a Access) -> Batches<'a> {
-        Batches { access, stream: String::new(), records: Vec::new(), bytes: 0, appended: 0 }
+    pub fn new(streams: &'a Streams) -> Batches<'a> {
+        Batches { streams, stream: String::new(), records: Vec::new(), bytes: 0, appended: 0 }
     }
 
     /// Adds a record that [`Append::check`] has passed. Order is kept, also between streams.
@@ -52,7 +52,7 @@ impl<'a> Batches<'a> {
         }
         let count = records.len() as u64;
         for attempt in 1.. {
-            match self.access.append(&self.stream, records.clone()).await {
+            match self.streams.append(&self.stream, &records).await {
                 Ok(_) => break,
                 Err(Error::Retry(_)) if attempt < ATTEMPTS => tokio::time::sleep(BETWEEN_ATTEMPTS * attempt).await,
                 Err(error) => return Err(error.into()),

@@ -13,9 +13,10 @@ use super::batch::Batches;
 use super::exit::Failure;
 use super::output::{counted, stdout};
 use super::run::Run;
+use super::streams::Streams;
 use crate::bets::event_time;
 use crate::config::duration::parse_millis;
-use crate::control::{Access, Missing};
+use crate::control::Missing;
 use crate::sources::generate::{Bets, Defects, Line, MatchDay, Params};
 use crate::sources::{BETS, GAME_EVENTS};
 
@@ -134,6 +135,9 @@ impl Generate {
         if !options.into_log {
             return options.print(lines);
         }
+        if options.apply {
+            context.needs_directory()?;
+        }
         options.append(context, lines).await?;
         if options.apply { Run::draining().run(context).await } else { Ok(()) }
     }
@@ -181,8 +185,8 @@ impl Options {
     }
 
     async fn append(&self, context: &Context, lines: impl Iterator<Item = Line>) -> Result<(), Failure> {
-        let access = Access::open(&context.config, Missing::Create).await?;
-        let mut batches = Batches::new(&access);
+        let streams = Streams::open(context, Missing::Create).await?;
+        let mut batches = Batches::new(&streams);
         let mut refused = 0;
         for line in lines {
             let record = Append::new(line.partition_key, line.bytes);

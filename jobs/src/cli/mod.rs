@@ -145,6 +145,14 @@ pub struct Context {
 }
 
 impl Context {
+    /// Refuses where the log is Kinesis.
+    fn needs_directory(&self) -> Result<(), Failure> {
+        match self.config.adapter {
+            Adapter::Embedded => Ok(()),
+            Adapter::Kinesis => Err(Failure::Usage(NEEDS_DIRECTORY.into())),
+        }
+    }
+
     /// What is wrong with some of the input, on standard error.
     pub fn complain(&self, text: impl std::fmt::Display) {
         // Where standard error is closed there is nobody to tell.
@@ -174,7 +182,7 @@ pub fn main() -> ExitCode {
 
 /// What commands say that are told of Kinesis and know nothing of it.
 const NEEDS_DIRECTORY: &str = "this command works on a data directory; with --log kinesis there are `run`, `aws`, \
-                               `validate` and `config`, and records are put with any AWS SDK or `aws kinesis`";
+                               `produce`, `tap`, `generate --into-log`, `replay betfair`, `validate` and `config`";
 
 /// How long the process waits for its threads once the verb is done.
 const SHUTDOWN_LIMIT: Duration = Duration::from_millis(200);
@@ -200,17 +208,15 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
     let anywhere = || context(&global);
     let context = || {
         let context = anywhere()?;
-        match context.config.adapter {
-            Adapter::Embedded => Ok(context),
-            Adapter::Kinesis => Err(Failure::Usage(NEEDS_DIRECTORY.into())),
-        }
+        context.needs_directory()?;
+        Ok::<_, Failure>(context)
     };
     match verb {
         Verb::Run(verb) => verb.run(&anywhere()?).await,
-        Verb::Replay(verb) => verb.run(&context()?).await,
-        Verb::Generate(verb) => verb.run(&context()?).await,
-        Verb::Produce(verb) => verb.run(&context()?).await,
-        Verb::Tap(verb) => verb.run(&context()?).await,
+        Verb::Replay(verb) => verb.run(&anywhere()?).await,
+        Verb::Generate(verb) => verb.run(&anywhere()?).await,
+        Verb::Produce(verb) => verb.run(&anywhere()?).await,
+        Verb::Tap(verb) => verb.run(&anywhere()?).await,
         Verb::Top(verb) => verb.run(&context()?).await,
         Verb::Sql(verb) => verb.run(&context()?).await,
         Verb::Demo(verb) => verb.run(&context()?).await,

@@ -13,8 +13,8 @@ use super::batch::Batches;
 use super::exit::Failure;
 use super::lines::{Line, Lines, MAX_LINE_BYTES};
 use super::output::counted;
-use super::streams;
-use crate::control::{Access, Missing};
+use super::streams::Streams;
+use crate::control::Missing;
 use crate::partition::{OPEN_STREAMS, of_raw, partition_key};
 
 /// Rejected lines reported one by one; the rest are counted.
@@ -60,9 +60,9 @@ impl Produce {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         let input = self.input(context)?;
-        let access = Access::open(&context.config, Missing::Create).await?;
-        self.check_stream(&access).await?;
-        let mut batches = Batches::new(&access);
+        let streams = Streams::open(context, Missing::Create).await?;
+        self.check_stream(&streams).await?;
+        let mut batches = Batches::new(&streams);
         let mut rejects = Rejects::default();
         let mut lines = Lines::new(input.reader);
         while let Some((number, line)) = lines.next()? {
@@ -95,8 +95,8 @@ impl Produce {
         Ok(record)
     }
 
-    async fn check_stream(&self, access: &Access) -> Result<(), Failure> {
-        streams::check(access, &self.stream).await?;
+    async fn check_stream(&self, streams: &Streams) -> Result<(), Failure> {
+        streams.check(&self.stream).await?;
         let name = &self.stream;
         if !self.raw && !OPEN_STREAMS.contains(&name.as_str()) {
             let open = OPEN_STREAMS.join(", ");

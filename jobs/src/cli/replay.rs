@@ -51,7 +51,10 @@ impl Replay {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         match (self.source, self.window) {
             (Some(Source::Betfair(betfair)), _) => betfair.run(context).await,
-            (None, Some(window)) => window.run(context).await,
+            (None, Some(window)) => {
+                context.needs_directory()?;
+                window.run(context).await
+            }
             (None, None) => Err(Failure::Usage("name a source, such as betfair, or a window with --window".into())),
         }
     }

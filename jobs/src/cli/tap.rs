@@ -1,30 +1,26 @@
 //! `oddsmill tap`: a stream's records, as they come.
 
+mod tail;
+
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::io::Write;
 use std::str::FromStr;
-use std::time::Duration;
 
 use clap::Args;
 use pipeline::record::{Position, Record};
-use pipeline::shard::{Shard, ShardId};
+use pipeline::shard::ShardId;
 use pipeline::{Arrival, Error};
 use schemas::time::Timestamp;
 
+use self::tail::Tail;
 use super::Context;
 use super::event::{event_json, on_one_line};
 use super::exit::Failure;
 use super::filter::Filter;
 use super::output::{OutputFormat, stdout};
-use super::streams;
+use super::streams::Streams;
 use crate::bets::event_time;
 use crate::control::{Access, Missing};
-
-/// Data bytes read of one shard at a time.
-const READ_BYTES: usize = 1 << 20;
-/// How long to wait for an append before asking again.
-const WAIT: Duration = Duration::from_secs(5);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -94,14 +90,14 @@ impl FromStr for Place {
 impl Tap {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        let access = Access::open(&context.config, Missing::Refuse).await?;
-        streams::check(&access, &self.stream).await?;
-        let alone = matches!(access, Access::Local(_));
+        let streams = Streams::open(context, Missing::Refuse).await?;
+        streams.check(&self.stream).await?;
+        let alone = matches!(streams, Streams::Directory(Access::Local(_)));
         let from = self.from.unwrap_or(if alone { Place::Earliest } else { Place::Latest });
-        let mut tail = Tail { access: &access, stream: &self.stream, only: self.shard, from, cursors: Vec::new() };
+        let mut tail = Tail::new(&streams, &self.stream, self.shard, from);
         let mut printer = Printer::new(context.output.unwrap_or(OutputFormat::Jsonl), self.limit);
         loop {
-            let appends = access.wait(0, Duration::ZERO).await?;
+            let appends = tail.appends().await?;
             while let Some((shard, record)) = tail.next().await? {
                 let event = event_json(&self.stream, &record.data);
                 if self.passes(event.as_deref()) && !printer.print(shard, &record, event)? {
@@ -115,7 +111,7 @@ impl Tap {
             if alone || self.no_follow {
                 return printer.finish();
             }
-            match access.wait(appends, WAIT).await {
+            match tail.wait(appends).await {
                 Ok(_) => {}
                 Err(Error::Retry(_)) => {
                     context.remark("the pipeline has stopped");
@@ -131,84 +127,6 @@ impl Tap {
             (None, _) => true,
             (Some(filter), Some(event)) => filter.matches(event),
             (Some(_), None) => false,
-        }
-    }
-}
-
-/// The shards of a stream, merged by arrival as far as each has been read.
-struct Tail<'a> {
-    access: &'a Access,
-    stream: &'a str,
-    only: Option<ShardId>,
-    from: Place,
-    cursors: Vec<Cursor>,
-}
-
-struct Cursor {
-    shard: ShardId,
-    after: Position,
-    queue: VecDeque<Record>,
-}
-
-impl Tail<'_> {
-    /// The next record in order of arrival; nothing when every shard is read to its end for now.
-    async fn next(&mut self) -> Result<Option<(ShardId, Record)>, Failure> {
-        if self.cursors.iter().all(|cursor| cursor.queue.is_empty()) {
-            self.refresh().await?;
-        }
-        loop {
-            self.fill().await?;
-            let heads = self.cursors.iter_mut().filter(|cursor| !cursor.queue.is_empty());
-            let first = heads.min_by_key(|cursor| (cursor.queue.front().map(|record| record.arrived_at), cursor.shard));
-            let Some(cursor) = first else { return Ok(None) };
-            let Some(record) = cursor.queue.pop_front() else { return Ok(None) };
-            if !matches!(self.from, Place::Time(time) if record.arrived_at < time) {
-                return Ok(Some((cursor.shard, record)));
-            }
-        }
-    }
-
-    /// Reads on where a shard's queue ran dry.
-    async fn fill(&mut self) -> Result<(), Failure> {
-        for cursor in self.cursors.iter_mut().filter(|cursor| cursor.queue.is_empty()) {
-            let chunk = self.access.read(self.stream, cursor.shard, cursor.after, READ_BYTES).await?;
-            if let Some(last) = chunk.records.last() {
-                cursor.after = last.position;
-            }
-            cursor.queue.extend(chunk.records);
-        }
-        Ok(())
-    }
-
-    /// Adds cursors for shards that are new. Those that appear later are children of a split or a
-    /// merge, and are read from their start.
-    async fn refresh(&mut self) -> Result<(), Failure> {
-        let begun = !self.cursors.is_empty();
-        let shards = self.access.shards(self.stream).await?;
-        if let Some(only) = self.only.filter(|only| !shards.iter().any(|shard| shard.id == *only)) {
-            let known: Vec<String> = shards.iter().map(|shard| shard.id.0.to_string()).collect();
-            return Err(Failure::Usage(format!(
-                "stream {} has no shard {}; shards: {}",
-                self.stream,
-                only.0,
-                known.join(", ")
-            )));
-        }
-        for shard in shards.iter().filter(|shard| self.only.is_none_or(|only| only == shard.id)) {
-            if self.cursors.iter().all(|cursor| cursor.shard != shard.id) {
-                let after = if begun { Position::START } else { self.start(shard) };
-                self.cursors.push(Cursor { shard: shard.id, after, queue: VecDeque::new() });
-            }
-        }
-        Ok(())
-    }
-
-    fn start(&self, shard: &Shard) -> Position {
-        match self.from {
-            Place::Earliest | Place::Time(_) => Position::START,
-            Place::Latest => shard.last,
-            // A read begins after a position; the log counts from 1.
-            Place::From(position) => position.as_u64().map_or(position, |n| Position::new(n.saturating_sub(1).into())),
         }
     }
 }

@@ -8,10 +8,18 @@ use pipeline::{Arrival, Clock};
 
 use super::{bar, interrupt_on_signals};
 use crate::bets::event_time;
+#[cfg(feature = "aws")]
+use crate::cli::aws;
 use crate::cli::exit::Failure;
+#[cfg(feature = "aws")]
+use crate::cli::output::counted;
 use crate::cli::{Context, summary};
+#[cfg(feature = "aws")]
+use crate::config::Adapter;
 use crate::control::access::open_alone;
 use crate::control::{Mode, Server};
+#[cfg(feature = "aws")]
+use crate::replay::ReplayError;
 use crate::replay::{self, Outcome, Progress, Speed};
 use crate::sources::betfair::{self, incidents};
 use crate::sources::{SourceError, Sourced, merge};
@@ -26,7 +34,8 @@ Examples:
 The file's volume increases become bets (bettors are made up, the same ones
 every time), its definitions questions and answers. Running the same replay
 again adds nothing; an interrupted one goes on where it stopped. The directory
-must hold nothing later than the file's first record.
+must hold nothing later than the file's first record. With --log kinesis the
+records are appended for workers to apply, under aws.envelope_secret.
 ";
 
 /// A Betfair exchange stream file: plain, gz or bz2
@@ -44,11 +53,21 @@ pub struct Betfair {
     speed: Speed,
 }
 
+/// Why a replay onto Kinesis needs it.
+#[cfg(feature = "aws")]
+const NEEDS_SECRET: &str = "a replay onto Kinesis gives records the file's own times, which workers believe where both \
+                            know a secret: set aws.envelope_secret (16 bytes or more) for both, and aws.idle_clock=false \
+                            for the workers";
+
 type Events = Box<dyn Iterator<Item = Result<Sourced, SourceError>>>;
 
 impl Betfair {
     /// Runs the verb.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        #[cfg(feature = "aws")]
+        if context.config.adapter == Adapter::Kinesis {
+            return self.run_onto_kinesis(context).await;
+        }
         let files: Vec<&Path> = std::iter::once(&self.market).chain(&self.incidents).map(PathBuf::as_path).collect();
         let fingerprint = replay::fingerprint(files)?;
         let node = open_alone(&context.config, Clock::manual(Arrival::MIN)).await?;
@@ -73,6 +92,38 @@ impl Betfair {
             return Err(interrupted(&outcome));
         }
         summary::print(context, &node, &self.market, &outcome).await
+    }
+
+    /// Appends everything as fast as it goes; workers apply it.
+    #[cfg(feature = "aws")]
+    async fn run_onto_kinesis(&self, context: &Context) -> Result<(), Failure> {
+        if self.speed != Speed::Max {
+            return Err(Failure::Usage("on Kinesis a replay goes at the speed max; leave out --speed".into()));
+        }
+        if context.config.aws.envelope_secret.is_none() {
+            return Err(Failure::Usage(NEEDS_SECRET.into()));
+        }
+        let cluster = aws::open(context).await?;
+        let interrupt = interrupt_on_signals()?;
+        let bar = bar(context, "{msg} [{bar:30}] {human_pos} of {human_len} records, {elapsed}");
+        let events = || self.events().map_err(ReplayError::from);
+        let total = events()?.count() as u64;
+        bar.set_length(total);
+        let appended = replay::onto::replay_onto(&cluster.log, events()?, &interrupt, &mut |appended, at| {
+            bar.set_position(appended);
+            bar.set_message(format!("appending, at {}", event_time(at)));
+        })
+        .await;
+        bar.finish_and_clear();
+        let appended = appended?;
+        if appended < total {
+            return Err(Failure::Interrupted(format!(
+                "interrupted: {appended} of {total} records are in the streams; the same command appends them again, and workers count each once"
+            )));
+        }
+        let prefix = &context.config.aws.prefix;
+        context.remark(format!("{} appended to {prefix}game-events and {prefix}bets", counted(appended, "record")));
+        Ok(())
     }
 
     fn events(&self) -> Result<Events, SourceError> {

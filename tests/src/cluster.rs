@@ -1,15 +1,25 @@
 //! A cluster on third-party servers: made, worked on by workers that can be killed, looked into.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jobs::betting::bets_table;
 use jobs::cluster::{Cluster, ClusterOptions};
 use jobs::node::NodeOptions;
 use pipeline::adapters::aws::envelope::Secret;
+use pipeline::adapters::aws::item::Item;
 use pipeline::adapters::aws::{Aws, setup};
+use pipeline::dead_letter::DeadLetter;
 use pipeline::engine::Stop;
 use pipeline::lease::WorkerId;
+use pipeline::record::Position;
+use pipeline::tables::system;
 use pipeline::{Clock, Result};
+use schemas::bet_row::BetRow;
+use schemas::codec::Event;
+use schemas::columns::bet_block::BetBlock;
+use schemas::row::Row;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tracing_subscriber::EnvFilter;
@@ -92,6 +102,42 @@ impl Working {
     pub fn has_ended(&self) -> bool {
         self.task.is_finished()
     }
+}
+
+/// Every row of a table.
+pub async fn rows<R: Row>(cluster: &Cluster) -> Vec<R> {
+    let rows = cluster.tables.scan(R::TABLE).await.unwrap();
+    rows.iter().map(|(_, row)| R::from_bytes(&row.bytes).unwrap()).collect()
+}
+
+/// Every bet as it stands, by its id.
+pub async fn bets(cluster: &Cluster) -> BTreeMap<String, BetRow> {
+    let block = cluster.tables.scan_facts(&bets_table()).await.unwrap();
+    let block = BetBlock::new(&block).unwrap();
+    (0..block.len()).map(|row| block.row(row).unwrap()).map(|row| (row.bet.bet_uuid.to_string(), row)).collect()
+}
+
+/// The rows of windows as they stand, by window and group.
+pub async fn windows(cluster: &Cluster) -> BTreeMap<(String, String), Item> {
+    let text = |item: &Item, name: &str| item[name].as_s().unwrap().clone();
+    let items = cluster.tables.scan_items("odds_windows").await.unwrap();
+    items.into_iter().map(|item| ((text(&item, "window_key"), text(&item, "group_key")), item)).collect()
+}
+
+/// Every event of a stream, repeats included.
+pub async fn events<E: Event>(cluster: &Cluster) -> Vec<E> {
+    let mut events = Vec::new();
+    for shard in cluster.log.shards(E::STREAM).await.unwrap() {
+        let chunk = cluster.log.read(E::STREAM, shard.id, Position::START, usize::MAX).await.unwrap();
+        events.extend(chunk.records.iter().map(|record| E::decode(&record.data).unwrap()));
+    }
+    events
+}
+
+/// What could not be applied.
+pub async fn dead_letters(cluster: &Cluster) -> Vec<DeadLetter> {
+    let rows = cluster.tables.scan(system::DEAD_LETTERS).await.unwrap();
+    rows.iter().map(|(_, row)| DeadLetter::decode(&row.bytes).unwrap()).collect()
 }
 
 /// Logs as `RUST_LOG` says, where it says anything: what a worker does is seen nowhere else.

@@ -80,10 +80,11 @@ pub fn project_dir() -> PathBuf {
     Path::new(&package).join("..")
 }
 
-/// The folder that this build writes to: where the test's own executable is, two up.
+/// The folder that this build writes to: a program is in a folder of its profile's there, a test in one more.
 pub fn target_dir() -> PathBuf {
     let exe = std::env::current_exe().unwrap_or_default();
-    exe.ancestors().nth(3).map(Path::to_path_buf).unwrap_or_else(std::env::temp_dir)
+    let is_test = exe.parent().is_some_and(|dir| dir.ends_with("deps"));
+    exe.ancestors().nth(if is_test { 3 } else { 2 }).map(Path::to_path_buf).unwrap_or_else(std::env::temp_dir)
 }
 
 /// The `oddsmill` binary of this build. Cargo does not build another package's binary for a test,

@@ -44,8 +44,7 @@ impl Server {
 
     /// An account of its own on it, whose number follows from `seed`.
     pub fn account(&self, seed: u64) -> Aws {
-        let number = 100_000_000_000 + Random::new(seed).below(800_000_000_000);
-        Aws::at(&self.endpoint(), &number.to_string())
+        Aws::at(&self.endpoint(), &account_number(seed))
     }
 }
 
@@ -55,6 +54,11 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The number of an account, which follows from `seed`; servers take it for the access key.
+pub fn account_number(seed: u64) -> String {
+    (100_000_000_000 + Random::new(seed).below(800_000_000_000)).to_string()
 }
 
 /// DynamoDB, SNS, SQS, SES, S3, CloudWatch, and Kinesis without resharding.

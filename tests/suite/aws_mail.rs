@@ -34,20 +34,7 @@ use schemas::outbox::{OutboxRow, OutboxState};
 use schemas::row::Row;
 use schemas::user::UserRow;
 use serde_json::Value;
-use tests::servers;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
-/// A page of the server's own, as JSON.
-async fn page(endpoint: &str, path: &str) -> Value {
-    let host = endpoint.trim_start_matches("http://");
-    let mut stream = TcpStream::connect(host).await.unwrap();
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
-}
+use tests::{http, servers};
 
 fn mail(to: &str, message: &str) -> Mail {
     let (id, from, at) = (to.replace('@', "-"), "bets@example.com".into(), Arrival(0));
@@ -128,7 +115,7 @@ async fn ses_sends_each_mail_as_it_is() {
     assert!(matches!(&sent[1], Sent::Refused(why) if why.contains("xn--")), "{sent:?}");
     let account = ses.account().await.unwrap();
     assert!(account.enabled && account.per_second > 0.0, "{account:?}");
-    let page = page(&server.endpoint(), "/_ministack/ses/messages").await;
+    let page = http::get(&server.endpoint(), "/_ministack/ses/messages").await;
     let text = page.to_string();
     assert!(text.contains("You won") && text.contains("bob@mail.test"), "{text}");
     let missing = Ses::of(&Aws::at("http://127.0.0.1:1", "100000000000"), None);

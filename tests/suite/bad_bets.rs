@@ -38,7 +38,7 @@ fn rows(dir: &Path, sql: &str) -> Vec<serde_json::Value> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the binary under test stamps with the wall clock")]
-fn now_ms() -> i64 {
+pub fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
 }
 
@@ -70,17 +70,30 @@ fn bet(number: u8, now: i64, changes: &[(&str, &str)]) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-#[test]
-fn each_bet_ends_where_it_should() {
-    let dir = tempfile::tempdir().unwrap();
-    let now = now_ms();
-    let games = [opened(QUESTION, 1, now, now + 3_600_000), opened(CLOSED, 2, now, now - 1)].join("\n");
-    ok(oddsmill(dir.path(), &["produce", "game-events"], games.as_bytes()));
+/// Everything that may go wrong with a bet, and what may not.
+pub struct Mix {
+    /// Events of the games.
+    pub games: Vec<String>,
+    /// Bets, good and bad, in order; they go to one shard.
+    pub lines: Vec<String>,
+    /// Those of them that become dead letters: the reason, and a part of what a person is told.
+    pub refused: Vec<(String, &'static str, &'static str)>,
+}
 
+/// How the bets of the mix stand that were decided, by their ids' order.
+pub const DECIDED: [(&str, Option<&str>); 5] = [
+    ("accepted", None),
+    ("accepted", None),
+    ("rejected", Some("too_skewed")),
+    ("rejected", Some("betting_closed")),
+    ("rejected", Some("unknown_question")),
+];
+
+/// The mix as of now.
+pub fn mix(now: i64) -> Mix {
     let late = (now - 3_600_000).to_string();
     let closed = format!("\"{CLOSED}\"");
-    // What goes in, and what a person is told where it is refused.
-    let refused: Vec<(String, &str)> = vec![
+    let refused = vec![
         (bet(1, now, &[("buy_amount", "\"11\"")]), "an event with this id and another body was decided before"),
         (bet(10, now, &[("buy_amount", "\"-5\"")]), "buy_amount: \"-5\" is negative"),
         (bet(11, now, &[("buy_amount", "\"0\"")]), "buy_amount: \"0\" is no stake"),
@@ -106,6 +119,19 @@ fn each_bet_ends_where_it_should() {
         bet(5, now, &[("question_uuid", "\"0a000000-0000-4000-8000-000000000009\"")]),
     ];
     lines.extend(refused.iter().map(|(line, _)| line.clone()));
+    let reason = |number| if number == 0 { "conflict" } else { "invalid" };
+    let refused = refused.into_iter().enumerate().map(|(number, (line, told))| (line, reason(number), told)).collect();
+    let games = vec![opened(QUESTION, 1, now, now + 3_600_000), opened(CLOSED, 2, now, now - 1)];
+    Mix { games, lines, refused }
+}
+
+#[test]
+fn each_bet_ends_where_it_should() {
+    let dir = tempfile::tempdir().unwrap();
+    let now = now_ms();
+    let Mix { games, mut lines, refused } = mix(now);
+    ok(oddsmill(dir.path(), &["produce", "game-events"], games.join("\n").as_bytes()));
+
     let oversized = format!("{{\"memo\":\"{}\"}}", "x".repeat(1 << 20));
     lines.push(oversized);
     let produced =
@@ -119,24 +145,17 @@ fn each_bet_ends_where_it_should() {
     let bets = rows(dir.path(), "SELECT bet_uuid, status, reject_reason FROM bets ORDER BY bet_uuid");
     let seen: Vec<(&str, Option<&str>)> =
         bets.iter().map(|row| (row["status"].as_str().unwrap(), row["reject_reason"].as_str())).collect();
-    let expected = [
-        ("accepted", None),
-        ("accepted", None),
-        ("rejected", Some("too_skewed")),
-        ("rejected", Some("betting_closed")),
-        ("rejected", Some("unknown_question")),
-    ];
-    assert_eq!(seen, expected);
+    assert_eq!(seen, DECIDED);
 
     let letters = rows(dir.path(), "SELECT reason, detail, CAST(bytes AS VARCHAR) AS line FROM dead_letters");
     assert_eq!(letters.len(), refused.len(), "{letters:#?}");
-    for (number, (line, detail)) in refused.iter().enumerate() {
+    for (line, expected, detail) in &refused {
         let letter = letters
             .iter()
             .find(|letter| letter["line"] == line.as_str())
             .unwrap_or_else(|| panic!("no dead letter for {line}"));
         let (reason, told) = (letter["reason"].as_str().unwrap(), letter["detail"].as_str().unwrap());
-        assert_eq!(reason, if number == 0 { "conflict" } else { "invalid" }, "{line}");
+        assert_eq!(reason, *expected, "{line}");
         assert!(told.contains(detail) && !told.is_empty(), "{line}: {told}");
     }
 

@@ -1,9 +1,13 @@
 //! The integration tests, in one binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
+mod aws_bad_bets;
+mod aws_buffered;
+mod aws_cli;
 mod aws_cluster;
 mod aws_leases;
 mod aws_mail;
+mod aws_streams;
 mod backfill;
 mod bad_bets;
 mod costs;

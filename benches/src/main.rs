@@ -5,8 +5,8 @@
 //! records, and asserts that both end with the same totals. `latency --rate N` measures from an
 //! append to the visible profile; `settle` settles a million bets on one question, `mails` fills the
 //! local inbox; `windows` compares our windows with those of Flink, Pathway, Bytewax, DuckDB, Polars
-//! and a bare loop. Medians and ratios are what counts; absolute times are this
-//! machine's.
+//! and a bare loop; `aws` measures what reading, memory, sharing and writing cost there. Medians and
+//! ratios are what counts; absolute times are this machine's.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,6 +14,7 @@
     reason = "a benchmark measures, and stops at the first fault"
 )]
 
+mod aws;
 mod latency;
 mod ours;
 mod settle;
@@ -82,6 +83,8 @@ fn main() {
     let options: Vec<String> = args.collect();
     match verb.as_str() {
         "windows" => return windows::run(&options),
+        "aws" => return aws::run(&options),
+        aws::SERVE_VERB => return aws::server::serve(),
         windows::CONTESTANT_VERB => return windows::run_own(&options),
         _ => {}
     }
@@ -109,7 +112,7 @@ fn main() {
         "mails" => settle::mails(number("--count", 100_000), number("--runs", 3)),
         "latency" => latency::run(&work, number("--rate", 50_000), number("--seconds", 20), number("--runs", 3)),
         _ => eprintln!(
-            "usage: throughput [--count N] [--peer N] | latency [--rate N] [--seconds N] | settle [--count N] | mails [--count N] | windows [--help]\nall but windows: [--runs N] [--batch N] [--buffer MIB] [--questions N] [--bettors N] [--hours N]"
+            "usage: throughput [--count N] [--peer N] | latency [--rate N] [--seconds N] | settle [--count N] | mails [--count N] | windows [--help] | aws [--help]\nall but windows and aws: [--runs N] [--batch N] [--buffer MIB] [--questions N] [--bettors N] [--hours N]"
         ),
     }
 }

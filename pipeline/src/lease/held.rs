@@ -118,9 +118,11 @@ impl Held {
 
     /// Says how far the shard was read.
     pub async fn checkpoint(&self, to: Reached, progress: Progress) -> Result<()> {
-        self.idle_until(progress);
         let mut lease = self.0.lease.lock().await;
-        self.write(&mut lease, &Change::Checkpoint { to, progress }).await
+        self.write(&mut lease, &Change::Checkpoint { to, progress }).await?;
+        // Not before: a renewal would tell of a snapshot that no checkpoint has reached.
+        self.idle_until(progress);
+        Ok(())
     }
 
     /// Makes another lease, a child's; whether there was none yet.

@@ -118,7 +118,9 @@ impl<J: Job> Worker<J> {
             Reached::AtTimestamp => (From::Time(before.effective), None),
             Reached::TrimHorizon | Reached::ShardEnd => (From::Oldest, None),
         };
-        let (intervals, start) = Intervals::load(&fleet, &held.key().0, before.snapshot, before.effective).await?;
+        // What is read from its beginning begins with empty windows, or it would count twice.
+        let snapshot = before.snapshot.filter(|_| position.is_some());
+        let (intervals, start) = Intervals::load(&fleet, &held.key().0, snapshot, before.effective).await?;
         // Window states may be older than the checkpoint: what lies between re-enters the windows.
         let (from, effective) = match start.filter(|_| position.is_some()) {
             Some((at, effective)) => (From::After(at), effective),
@@ -143,7 +145,7 @@ impl<J: Job> Worker<J> {
             parked: Vec::new(),
             sums,
             intervals,
-            snapshot: before.snapshot,
+            snapshot,
             saved: Instant::now(),
             dirty: false,
             stop: Stop::default(),

@@ -101,7 +101,7 @@ impl<'a> Tail<'a> {
                     // An empty read with more ahead of it says nothing.
                     let read = loop {
                         let read = reader.next().await?;
-                        if !read.found.records.is_empty() || read.behind.is_zero() || read.end.is_some() {
+                        if !read.found.records.is_empty() || read.is_idle() || read.end.is_some() {
                             break read;
                         }
                     };

@@ -97,13 +97,15 @@ impl KinesisLog {
         let mut reader = self.reader(stream, &listed, From::After(after)).await?;
         let mut chunk = Chunk::default();
         let mut bytes = 0;
-        // An empty read with more ahead of it says nothing.
+        // An empty read with more ahead of it says nothing, nor does a full one without: what it left may be
+        // of the same millisecond.
         while bytes < max_bytes && !chunk.shard_end {
             let read = reader.next().await?;
             bytes += read.found.bytes;
             chunk.shard_end = read.end.is_some();
+            let idle = read.is_idle();
             chunk.records.extend(read.found.records);
-            if read.behind.is_zero() {
+            if idle {
                 break;
             }
         }

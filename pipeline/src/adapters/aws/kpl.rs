@@ -12,15 +12,18 @@ use bytes::Bytes;
 use md5::{Digest, Md5};
 use prost::Message;
 
+use crate::shard::hash_key;
+
 const MAGIC: [u8; 4] = [0xF3, 0x89, 0x9A, 0xC2];
 const DIGEST_BYTES: usize = 16;
 
 #[derive(Clone, PartialEq, Message)]
 struct Aggregated {
-    #[prost(string, repeated, tag = "1")]
-    partition_keys: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    hash_keys: Vec<String>,
+    // Strings to the format; as bytes they are parts of the aggregate's.
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    partition_keys: Vec<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    hash_keys: Vec<Bytes>,
     #[prost(message, repeated, tag = "3")]
     records: Vec<Part>,
 }
@@ -53,8 +56,8 @@ pub struct Tag {
 pub struct UserRecord {
     /// Its partition key.
     pub partition_key: Bytes,
-    /// Its explicit hash key, if it has one.
-    pub explicit_hash_key: Option<u128>,
+    /// The hash key that it was put with: its explicit one, or its partition key's.
+    pub hash: u128,
     /// Its data, a part of the aggregate's bytes.
     pub data: Bytes,
     /// Its tags.
@@ -70,15 +73,18 @@ pub fn split(data: &Bytes) -> Option<Vec<UserRecord>> {
         return None;
     }
     let Aggregated { partition_keys, hash_keys, records } = Aggregated::decode(data.slice_ref(body)).ok()?;
-    let keys: Vec<Bytes> = partition_keys.into_iter().map(Bytes::from).collect();
-    let hashes: Vec<Option<u128>> = hash_keys.iter().map(|hash| hash.parse().ok()).collect();
+    let explicit = |hash: &Bytes| std::str::from_utf8(hash).ok()?.parse().ok();
+    let explicit: Vec<Option<u128>> = hash_keys.iter().map(explicit).collect();
+    // Each key is hashed once, however many records have it.
+    let hashes: Vec<u128> = partition_keys.iter().map(|key| hash_key(key, None)).collect();
     let user_record = |part: Part| {
+        let at = usize::try_from(part.partition_key).ok()?;
+        let partition_key = partition_keys.get(at)?.clone();
         let hash = match part.hash_key {
-            Some(at) => Some((*hashes.get(usize::try_from(at).ok()?)?)?),
-            None => None,
+            Some(at) => (*explicit.get(usize::try_from(at).ok()?)?)?,
+            None => hashes[at],
         };
-        let partition_key = keys.get(usize::try_from(part.partition_key).ok()?)?.clone();
-        Some(UserRecord { partition_key, explicit_hash_key: hash, data: part.data, tags: part.tags })
+        Some(UserRecord { partition_key, hash, data: part.data, tags: part.tags })
     };
     records.into_iter().map(user_record).collect()
 }
@@ -131,13 +137,13 @@ impl Aggregate {
 
 /// Where a key stands in a table of keys; a new one is added. Looking back over the last few keeps
 /// the table small where keys come in runs, without a map.
-fn place(table: &mut Vec<String>, key: &str) -> u64 {
+fn place(table: &mut Vec<Bytes>, key: &str) -> u64 {
     const LOOK_BACK: usize = 64;
     let from = table.len().saturating_sub(LOOK_BACK);
     let at = match table[from..].iter().rposition(|known| known == key) {
         Some(at) => from + at,
         None => {
-            table.push(key.to_owned());
+            table.push(key.to_owned().into());
             table.len() - 1
         }
     };
@@ -157,17 +163,19 @@ mod tests {
     }
 
     fn record(key: &str, hash: Option<u128>, data: &str, tags: &[(&str, &str)]) -> UserRecord {
+        let hash = hash_key(key.as_bytes(), hash);
         let tags = tags.iter().map(|(key, value)| Tag { key: (*key).into(), value: Some((*value).into()) }).collect();
         let (partition_key, data) = (Bytes::from(key.to_owned()), Bytes::from(data.to_owned()));
-        UserRecord { partition_key, explicit_hash_key: hash, data, tags }
+        UserRecord { partition_key, hash, data, tags }
     }
 
     fn aggregate(records: &[UserRecord]) -> Bytes {
         let mut aggregate = Aggregate::default();
-        for UserRecord { partition_key, explicit_hash_key, data, tags } in records {
+        for UserRecord { partition_key, hash, data, tags } in records {
             let key = std::str::from_utf8(partition_key).unwrap();
             let bytes = aggregate.bytes_with(key, data, tags);
-            aggregate.add(key, *explicit_hash_key, data.clone(), tags.clone());
+            let explicit = Some(*hash).filter(|hash| *hash != hash_key(partition_key, None));
+            aggregate.add(key, explicit, data.clone(), tags.clone());
             assert!(aggregate.message.encoded_len() + 20 <= bytes);
         }
         aggregate.finish()

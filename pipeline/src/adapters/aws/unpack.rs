@@ -9,7 +9,7 @@ use crate::clock::Arrival;
 use crate::dead_letter::Reject;
 use crate::error::Result;
 use crate::record::{Position, Record};
-use crate::shard::{HashRange, hash_key};
+use crate::shard::HashRange;
 
 /// The partition key of a mark: an empty record with a signed arrival, which tells a shard's readers
 /// that nothing will come that arrived before. A replay sets marks, since its time is not the log's.
@@ -78,7 +78,7 @@ impl Unpacker {
             if position <= after {
                 continue;
             }
-            let UserRecord { partition_key, explicit_hash_key, data, tags } = part;
+            let UserRecord { partition_key, hash, data, tags } = part;
             let told = self.secret.as_ref().filter(|_| !tags.is_empty());
             let arrival = told.and_then(|secret| secret.arrival(&tags, &partition_key, &data));
             if partition_key == TIME_KEY && data.is_empty() && arrival.is_some() {
@@ -86,7 +86,6 @@ impl Unpacker {
                 continue;
             }
             let arrived_at = arrival.unwrap_or(appended);
-            let hash = hash_key(&partition_key, explicit_hash_key);
             let record = Record { position, arrived_at, partition_key, data };
             if self.range.owns(hash) {
                 out.records.push(record);
@@ -107,6 +106,7 @@ mod tests {
 
     use super::super::kpl::Aggregate;
     use super::*;
+    use crate::shard::hash_key;
 
     fn stored(number: u32, data: impl Into<Vec<u8>>) -> Stored {
         let stored = Stored::builder().sequence_number(number.to_string()).partition_key("k").data(Blob::new(data));

@@ -149,14 +149,14 @@ fn log_if_asked() {
 }
 
 /// Waits for a condition, within a limit.
-pub async fn until(what: &str, seconds: u64, mut holds: impl AsyncFnMut() -> bool) {
-    let waiting = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    assert!(
-        tokio::time::timeout(Duration::from_secs(seconds), waiting).await.is_ok(),
-        "not within {seconds} s: {what}"
-    );
+pub async fn until(what: &str, seconds: u64, holds: impl AsyncFnMut() -> bool) {
+    let waited = tokio::time::timeout(Duration::from_secs(seconds), wait_until(holds)).await;
+    assert!(waited.is_ok(), "not within {seconds} s: {what}");
+}
+
+/// Waits for a condition, however long.
+pub async fn wait_until(mut holds: impl AsyncFnMut() -> bool) {
+    while !holds().await {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

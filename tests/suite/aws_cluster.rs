@@ -19,7 +19,7 @@ use schemas::question::{QuestionRow, QuestionState};
 use schemas::settlement::SettlementRow;
 use schemas::user::UserRow;
 use tests::cluster::{Site, bets, rows, until, windows};
-use tests::schedule::{self, Servers};
+use tests::schedule::{self, Action, Schedule, Servers};
 use tests::{fixture, invariants, servers};
 
 /// A bet without what depends on where it was read, and when it was settled with which others.
@@ -118,4 +118,12 @@ fn plain(value: &pipeline::adapters::aws::item::Value) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_doubled_whatever_comes_and_goes() {
     schedule::run_all(&Servers::start().await, 1..4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_are_right_also_where_two_close_them() {
+    let mut actions = vec![Action::CatchUp; 30];
+    actions[0] = Action::Double;
+    let schedule = Schedule { seed: 0, aggregate: false, actions };
+    schedule::run(&Servers::start().await, &schedule).await;
 }

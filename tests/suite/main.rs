@@ -8,6 +8,7 @@ mod aws_cluster;
 mod aws_leases;
 mod aws_mail;
 mod aws_streams;
+mod aws_tables;
 mod backfill;
 mod bad_bets;
 mod costs;

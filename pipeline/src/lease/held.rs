@@ -194,3 +194,33 @@ impl Held {
         Err(Error::Fenced(why))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::table::MemoryLeases;
+    use super::*;
+    use crate::clock::Arrival;
+    use crate::record::Position;
+
+    #[tokio::test]
+    async fn a_renewal_tells_of_a_snapshot_only_once_a_checkpoint_has_reached_it() {
+        let (me, leases) = (WorkerId("me".into()), MemoryLeases::default());
+        let table = LeaseTable::Memory(leases.clone());
+        let key = LeaseKey("shardId-000000000000".into());
+        let lease = Lease::new(key.clone(), None, ShardId(0), Reached::TrimHorizon);
+        assert!(table.create(&lease).await.unwrap());
+        let lease = table.change(&lease, &Change::Take { by: me.clone() }).await.unwrap();
+        let held = Held::new(me, table.clone(), lease);
+        let position = Position::new(7);
+        let progress = Progress { effective: Arrival(5), frontier: Arrival(6), snapshot: Some(position) };
+        leases.fail(1);
+        let failed = held.checkpoint(Reached::At(position), progress).await;
+        assert!(matches!(failed, Err(Error::Retry(_))), "{failed:?}");
+        let stored = async || table.get(&key).await.unwrap().unwrap();
+        held.renew(1.0).await.unwrap();
+        assert_eq!((stored().await.reached, stored().await.progress), (Reached::TrimHorizon, Progress::default()));
+        held.checkpoint(Reached::At(position), progress).await.unwrap();
+        held.renew(1.0).await.unwrap();
+        assert_eq!((stored().await.reached, stored().await.progress), (Reached::At(position), progress));
+    }
+}

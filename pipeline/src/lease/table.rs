@@ -1,6 +1,7 @@
 //! Where leases are kept: a table with conditional writes.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Change, Lease, LeaseKey};
@@ -75,11 +76,19 @@ pub fn fenced(key: &LeaseKey) -> Error {
 
 /// Leases in memory. Cheap to clone; clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct MemoryLeases(Arc<Mutex<BTreeMap<LeaseKey, Lease>>>);
+pub struct MemoryLeases {
+    rows: Arc<Mutex<BTreeMap<LeaseKey, Lease>>>,
+    failing: Arc<AtomicU32>,
+}
 
 impl MemoryLeases {
+    /// Has so many of the next changes fail, as where a table is out of reach.
+    pub fn fail(&self, changes: u32) {
+        self.failing.store(changes, Ordering::Relaxed);
+    }
+
     fn rows(&self) -> std::sync::MutexGuard<'_, BTreeMap<LeaseKey, Lease>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn scan(&self) -> Vec<Lease> {
@@ -96,6 +105,10 @@ impl MemoryLeases {
     }
 
     fn change(&self, seen: &Lease, change: &Change) -> Result<Lease> {
+        let fails = self.failing.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if fails.is_ok() {
+            return Err(Error::Retry("the leases are out of reach".into()));
+        }
         let mut rows = self.rows();
         let stored = rows.get_mut(&seen.key).filter(|stored| change.holds(seen, stored));
         let stored = stored.ok_or_else(|| fenced(&seen.key))?;

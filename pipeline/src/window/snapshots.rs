@@ -5,7 +5,8 @@
 //! missing or of another plan, the one before it serves, and without any the log is read from the
 //! start.
 //!
-//! Names are `PREFIX/POSITION.snapshot` with 58 digits, so that they sort as positions do. Since
+//! Names are `PREFIX/NUMBER-SUB.snapshot`, a position's number with 58 digits and its place in an
+//! aggregate with 10, so that they sort as positions do. Since
 //! states of any split of the rows merge, a shard's snapshot is good for whichever worker has the
 //! shard, and children of a split start with none.
 
@@ -13,15 +14,17 @@ use std::sync::Arc;
 
 use futures::TryStreamExt;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
 use super::WindowPlan;
 use super::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::record::Position;
 
-/// Digits of the largest position, 2^192 − 1.
-const POSITION_DIGITS: usize = 58;
+/// Digits of the largest number, 2^192 − 1.
+const NUMBER_DIGITS: usize = 58;
+/// Digits of the largest place in an aggregate.
+const SUB_DIGITS: usize = 10;
 const SUFFIX: &str = ".snapshot";
 /// Snapshots kept: the newest, and the one before it for when that is torn.
 const KEEP: usize = 2;
@@ -66,10 +69,34 @@ impl Snapshots {
     /// Writes the snapshot of a position, removes those that are no longer needed, and returns its name. The same
     /// snapshot written again is the same object.
     pub async fn write(&self, position: Position, snapshot: &Snapshot) -> Result<String> {
-        let name = format!("{position:0>POSITION_DIGITS$}{SUFFIX}", position = position.to_string());
+        let name = name_of(position);
         put(&self.store, &self.prefix.clone().join(name.as_str()), &self.plan, position, snapshot).await?;
         self.collect(&name).await?;
         Ok(name)
+    }
+
+    /// Writes the snapshot of a position unless there is one of it or of a later one already; whether this one is
+    /// the newest now. Of several writers that go on from the same snapshot one succeeds, also where the first to
+    /// do so has been removed since.
+    pub async fn create(&self, position: Position, snapshot: &Snapshot) -> Result<bool> {
+        let name = name_of(position);
+        let path = self.prefix.clone().join(name.as_str());
+        let bytes = PutPayload::from(snapshot.encode(&self.plan, position)?);
+        match self.store.put_opts(&path, bytes, PutMode::Create.into()).await {
+            Ok(_) => {}
+            Err(object_store::Error::AlreadyExists { .. }) => return Ok(false),
+            Err(cause) => return Err(unavailable("written", &path, cause)),
+        }
+        if self.newest().await?.is_some_and(|newest| newest > position) {
+            return Ok(false);
+        }
+        self.collect(&name).await?;
+        Ok(true)
+    }
+
+    /// The newest position of which there is a snapshot, of whatever kind.
+    pub async fn newest(&self) -> Result<Option<Position>> {
+        Ok(self.names().await?.last().map(|(position, _)| *position))
     }
 
     /// The newest snapshot that can be used, of a position that is not after `until`.
@@ -124,15 +151,19 @@ impl Snapshots {
             .await
             .map_err(|cause| unavailable("listed", &self.prefix, cause))?;
         let named = |path: Path| {
-            let digits = path.filename()?.strip_suffix(SUFFIX)?;
-            let position = digits.trim_start_matches('0');
-            let position = if position.is_empty() { "0" } else { position }.parse().ok()?;
-            (digits.len() == POSITION_DIGITS).then_some((position, path))
+            let (number, sub) = path.filename()?.strip_suffix(SUFFIX)?.split_once('-')?;
+            let position = number.parse::<Position>().ok()?.with_sub(sub.parse().ok()?);
+            (path.filename()? == name_of(position)).then_some((position, path))
         };
         let mut names: Vec<(Position, Path)> = listed.into_iter().filter_map(|object| named(object.location)).collect();
         names.sort();
         Ok(names)
     }
+}
+
+fn name_of(position: Position) -> String {
+    let (number, sub) = (position.with_sub(0).to_string(), position.sub());
+    format!("{number:0>NUMBER_DIGITS$}-{sub:0>SUB_DIGITS$}{SUFFIX}")
 }
 
 fn unavailable(what: &str, path: &Path, cause: object_store::Error) -> Error {

@@ -47,8 +47,14 @@ impl Run<'_> {
         let told = events::<Notification>(cluster).await;
         let told: BTreeSet<_> = told.iter().map(|told| told.notification_id.to_string()).collect();
         let outbox = rows::<OutboxRow>(cluster).await;
-        let outbox: BTreeSet<_> = outbox.iter().map(|row| row.notification.notification_id.to_string()).collect();
-        assert_eq!((told.len(), &told), (bets.len(), &outbox));
+        let untold = outbox.iter().map(|row| &row.notification);
+        let untold: Vec<_> = untold.filter(|row| !told.contains(&row.notification_id.to_string())).collect();
+        assert_eq!(
+            (told.len(), outbox.len()),
+            (bets.len(), bets.len()),
+            "in the outbox and not in the stream: {untold:#?}"
+        );
+        assert!(untold.is_empty(), "in the outbox and not in the stream: {untold:#?}");
         self.users_agree(&bets).await;
         let mut expected = Sums::new();
         for row in bets.values() {

@@ -77,6 +77,9 @@ pub enum Action {
     Disturb(Rim, Trouble, u32),
     /// Workers, if there are any, come as far as half of the bets.
     CatchUp,
+    /// For each worker another closes windows under its name, as one does that has slept through a loss. It is
+    /// in no schedule of a seed.
+    Double,
 }
 
 impl Action {

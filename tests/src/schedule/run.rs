@@ -1,17 +1,20 @@
 //! Running a schedule: workers that come and go, streams that change, batches of bets in between.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jobs::config::window::windows as declared;
 use pipeline::Clock;
 use pipeline::adapters::aws::Aws;
 use pipeline::adapters::aws::item::Item;
 use pipeline::adapters::aws::producer::{Producer, ProducerOptions};
+use pipeline::engine::Stop;
 use pipeline::record::Append;
 use schemas::outbox::OutboxRow;
+use tokio::time::timeout;
 
 use super::{Action, MAX_SHARDS, Rim, Schedule, Servers, check};
-use crate::cluster::{Site, Working, bets, rows, until, windows};
+use crate::cluster::{Site, Working, bets, rows, until, wait_until, windows};
 use crate::faults::Proxy;
 use crate::{records, reshard};
 
@@ -19,6 +22,8 @@ use crate::{records, reshard};
 const BATCH: u64 = 30;
 /// Questions to bet on.
 const QUESTIONS: u64 = 12;
+/// Once every bet is decided.
+const FINAL_WITHIN: Duration = Duration::from_secs(60);
 /// The length of windows.
 pub(super) const WINDOW_MS: i64 = 2_000;
 /// Short windows, so that they are final soon: of [`WINDOW_MS`].
@@ -43,6 +48,8 @@ pub(super) struct Run<'a> {
     producer: Producer,
     workers: Vec<Working>,
     started: u32,
+    /// See [`Action::Double`].
+    doubles: Stop,
     batches: Vec<Vec<Append>>,
 }
 
@@ -62,9 +69,9 @@ impl<'a> Run<'a> {
         .await;
         let options = ProducerOptions { aggregate: schedule.aggregate, ..ProducerOptions::default() };
         let producer = Producer::new(direct.clone(), options);
-        let (workers, batches) = (Vec::new(), Vec::new());
-        let mut run = Run { servers, site, prefix, direct, proxied, producer, workers, started: 0, batches };
-        run.put("game-events", &(0..QUESTIONS).map(opening).collect::<Vec<_>>()).await;
+        let (workers, batches, doubles) = (Vec::new(), Vec::new(), Stop::default());
+        let mut run = Run { servers, site, prefix, direct, proxied, producer, workers, started: 0, doubles, batches };
+        run.put("game-events", &(0..QUESTIONS).map(records::opening).collect::<Vec<_>>()).await;
         run.add();
         run.add();
         run
@@ -81,7 +88,7 @@ impl<'a> Run<'a> {
 
     pub async fn put_batch(&mut self) {
         let (first, now) = (self.batches.len() as u64 * BATCH, Clock::System.now().0);
-        let batch: Vec<Append> = (first..first + BATCH).map(|number| bet(number, now)).collect();
+        let batch: Vec<Append> = (first..first + BATCH).map(|number| records::bet(number, QUESTIONS, now)).collect();
         self.put("bets", &batch).await;
         self.batches.push(batch);
     }
@@ -130,6 +137,14 @@ impl<'a> Run<'a> {
             }
             Action::Disturb(rim, trouble, requests) => self.proxy(rim).rules(&[trouble.rule(None, requests)]).await,
             Action::CatchUp => self.catch_up().await,
+            Action::Double => self.double(),
+        }
+    }
+
+    fn double(&self) {
+        for worker in &self.workers {
+            let (cluster, id, stop) = (self.site.cluster.clone(), worker.id.clone(), self.doubles.clone());
+            tokio::spawn(async move { cluster.close_windows(id, stop).await.unwrap() });
         }
     }
 
@@ -163,17 +178,26 @@ impl<'a> Run<'a> {
         until("every bet is decided", 90, async || bets(cluster).await.len() == all).await;
         until("every decision is told", 60, async || rows::<OutboxRow>(cluster).await.len() == all).await;
         let ended: BTreeSet<String> = bets(cluster).await.values().map(check::window_of).collect();
-        until("every window is final", 60, async || {
+        let open = async || {
+            let mut open = ended.clone();
             let windows = windows(cluster).await;
-            let of = |((window, _), _): &(&(String, String), &Item)| ended.contains(window);
-            let there: BTreeSet<_> = windows.iter().filter(of).map(|((window, _), _)| window).collect();
             let is_final = |item: &Item| item["final"].as_bool() == Ok(&true);
-            there.len() == ended.len() && windows.iter().filter(of).all(|(_, item)| is_final(item))
-        })
-        .await;
+            open.retain(|start| {
+                let mut rows = windows.iter().filter(|((window, _), _)| window == start).peekable();
+                rows.peek().is_none() || rows.any(|(_, item)| !is_final(item))
+            });
+            open
+        };
+        if timeout(FINAL_WITHIN, wait_until(async || open().await.is_empty())).await.is_err() {
+            let (open, leases) = (open().await, cluster.leases.scan().await.unwrap());
+            let bets: Vec<_> =
+                bets(cluster).await.into_values().filter(|bet| open.contains(&check::window_of(bet))).collect();
+            panic!("not final: {open:?}\nbets in them: {bets:#?}\nleases: {leases:#?}");
+        }
         for worker in self.workers.drain(..) {
             worker.stop().await;
         }
+        self.doubles.now();
     }
 
     /// Makes room for others on the same servers.
@@ -182,27 +206,4 @@ impl<'a> Run<'a> {
             self.direct.kinesis.delete_stream().stream_name(stream.name).send().await.unwrap();
         }
     }
-}
-
-/// An event that opens a question.
-fn opening(number: u64) -> Append {
-    let (question, now) = (question(number), Clock::System.now().0);
-    let event = format!("0e000000-0000-4000-8000-{number:012x}");
-    Append::new(question.clone(), records::opened(&event, &question, 2, now, now + 3_600_000))
-}
-
-/// A bet on one of the questions.
-fn bet(number: u64, now: i64) -> Append {
-    let question = question(number % QUESTIONS);
-    let json = format!(
-        r#"{{"bet_uuid":"0b000000-0000-4000-8000-{number:012x}","question_uuid":"{question}","outcome_index":{},"bettor":"0x{:040x}","buy_amount":"{}.25","odds":"2.5","chain_id":137,"placed_at":{now}}}"#,
-        number / QUESTIONS % 2,
-        0xb0 + number % 7,
-        1 + number % 50
-    );
-    Append::new(question, json)
-}
-
-fn question(number: u64) -> String {
-    format!("0a000000-0000-4000-8000-{number:012x}")
 }

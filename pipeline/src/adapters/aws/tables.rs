@@ -11,11 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::RecordBatch;
 use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
     AttributeValue as Value, ConsumedCapacity, DeleteRequest, KeysAndAttributes, PutRequest, ReturnConsumedCapacity,
     WriteRequest,
 };
+use futures::{StreamExt, TryStreamExt, stream};
 
 use super::Aws;
 use super::error::explain;
@@ -35,10 +37,14 @@ pub const SUMS: &str = "sums";
 pub const WINDOW: &str = "window_key";
 /// See [`WINDOW`].
 pub const GROUP: &str = "group_key";
+/// Everything that arrived before it is in the row.
+const WATERMARK: &str = "watermark";
 
 /// Keys of a BatchGetItem, and writes of a BatchWriteItem, at most.
 const GET_KEYS: usize = 100;
 const WRITE_ITEMS: usize = 25;
+/// Writes with a condition, which cannot be batched, at once.
+const PUTS_AT_ONCE: usize = 32;
 /// Attempts of a batch whose items come back unprocessed.
 const ATTEMPTS: u32 = 8;
 
@@ -296,9 +302,9 @@ impl DynamoTables {
         Ok(())
     }
 
-    /// Writes a window's rows: one item a group, whatever was written before.
+    /// Writes a window's rows: one item a group, unless what is there has a later watermark.
     pub async fn put_results(&self, table: &str, window: &WindowRows, keys: &[String]) -> Result<()> {
-        let mut items = Vec::with_capacity(window.rows.num_rows());
+        let (name, mut items) = (self.name(table), Vec::with_capacity(window.rows.num_rows()));
         for row in 0..window.rows.num_rows() {
             let mut item = item::of_row(&window.rows, row)?;
             let parts: Vec<String> = keys.iter().map(|key| item.get(key).map_or(String::new(), plain)).collect();
@@ -307,7 +313,28 @@ impl DynamoTables {
             item.insert("window_end".into(), Value::N(window.end_ms.to_string()));
             items.push(item);
         }
-        self.put_items(&self.name(table), items).await
+        let puts = stream::iter(items).map(|item| self.put_result(&name, item)).buffer_unordered(PUTS_AT_ONCE);
+        puts.try_collect().await
+    }
+
+    async fn put_result(&self, table: &str, item: Item) -> Result<()> {
+        let watermark = item.get(WATERMARK).cloned().ok_or_else(|| lacks(WATERMARK))?;
+        let request = self.aws.dynamodb.put_item().table_name(table).set_item(Some(item));
+        let request = request
+            .condition_expression("attribute_not_exists(#watermark) OR #watermark <= :watermark")
+            .expression_attribute_names("#watermark", WATERMARK)
+            .expression_attribute_values(":watermark", watermark)
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        match request.send().await {
+            Ok(answer) => {
+                self.count(answer.consumed_capacity().map_or(&[], std::slice::from_ref));
+                Ok(())
+            }
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(())
+            }
+            Err(error) => Err(explain(format!("writing table {table}"), error)),
+        }
     }
 }
 

@@ -1,12 +1,15 @@
 //! Closing windows: one worker absorbs every shard's intervals, in the order of their ends, and
 //! publishes what the timers then due give.
 //!
-//! It runs where the first unfinished lease of the stream is held, so there is one, but for a moment
-//! when that changes hands: two give the same bytes. Its own state is a snapshot, written after what it
-//! published; whoever takes over begins there, and publishes again under the same ids.
+//! It runs where the first unfinished lease of the stream is held. Its own state is a chain of snapshots by
+//! number, each written after what it published, and only if nobody has written that number. Whoever takes
+//! over begins by writing the next one: from then on its predecessor, should it still be at work, writes
+//! none, and so removes no interval that the successor has not got. What both publish is the same under the
+//! same ids, and no row of an earlier moment replaces one of a later.
 //!
 //! ```text
-//! intervals until T ─► absorb ─► timers due by T ─► rows, Parquet, events ─► snapshot ─► intervals removed
+//! claim: snapshot N ─► the same as N + 1
+//! close: intervals until T ─► absorb ─► timers due by T ─► rows, Parquet, events ─► snapshot N + 2 ─► intervals removed
 //! ```
 
 use std::collections::BTreeMap;
@@ -17,6 +20,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
 use super::intervals::intervals_folder;
+use super::patience::LONGEST;
 use super::{Fleet, emit};
 use crate::clock::Arrival;
 use crate::engine::Stop;
@@ -35,21 +39,29 @@ use crate::window::windows::WindowRows;
 /// How often a closer looks whether the shards have come further.
 const LOOK: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// Closes a job's windows, while this worker is the one to do it.
+/// Closes a job's windows, while this worker is the one to do it. What fails is tried again: windows must not
+/// stand still for as long as this worker lives.
 pub async fn run<J: Job>(fleet: Arc<Fleet<J>>, me: WorkerId, stop: Stop) -> Result<()> {
     let stream = fleet.log.name(fleet.stream());
     let mut stopped = stop.watch();
     let mut closers: Option<Vec<Closer>> = None;
     while !stop.is_now() {
-        match step(&fleet, &stream, &me, &mut closers).await {
-            Err(Error::Retry(why)) => {
-                tracing::warn!("closing windows: {why}");
+        let pause = match step(&fleet, &stream, &me, &mut closers).await {
+            Ok(()) => LOOK,
+            Err(crash @ Error::Crashed(_)) => return Err(crash),
+            Err(error) => {
                 closers = None;
+                if let Error::Retry(why) = error {
+                    tracing::warn!("closing windows: {why}");
+                    LOOK
+                } else {
+                    tracing::error!("closing windows: {error}");
+                    LONGEST
+                }
             }
-            other => other?,
-        }
+        };
         tokio::select! {
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(pause) => {}
             _ = stopped.changed() => {}
         }
     }
@@ -65,7 +77,7 @@ async fn step<J: Job>(fleet: &Fleet<J>, stream: &str, me: &WorkerId, closers: &m
     if closers.is_none() {
         let mut loaded = Vec::new();
         for settings in fleet.windows.iter() {
-            loaded.push(Closer::load(fleet, settings).await?);
+            loaded.push(Closer::claim(fleet, settings).await?);
         }
         *closers = Some(loaded);
     }
@@ -80,20 +92,38 @@ struct Closer {
     settings: WindowSettings,
     states: Backfill,
     kept: Snapshots,
+    /// The number of the last snapshot, which is this closer's.
+    number: u64,
     folder: Path,
 }
 
 impl Closer {
-    async fn load<J: Job>(fleet: &Fleet<J>, settings: &WindowSettings) -> Result<Closer> {
+    /// Takes over from whoever closed windows before.
+    async fn claim<J: Job>(fleet: &Fleet<J>, settings: &WindowSettings) -> Result<Closer> {
         let folder = fleet.folder.clone().join("closer").join(settings.spec.name.as_str());
         let kept = Snapshots::new(fleet.states.clone(), folder, settings.plan.clone());
         let all = i64::MIN..i64::MAX;
+        // Before the states: whatever is written after it makes the claim fail.
+        let number = kept.newest().await?.and_then(Position::as_u64).unwrap_or(0);
         let states = match kept.latest(Position::MAX).await? {
             Some((_, snapshot)) => Backfill::restore(settings.clone(), all, snapshot),
             None => Backfill::new(settings.clone(), all),
         };
         let folder = intervals_folder(&fleet.folder, &settings.spec.name);
-        Ok(Closer { settings: settings.clone(), states, kept, folder })
+        let mut closer = Closer { settings: settings.clone(), states, kept, number, folder };
+        closer.keep().await?;
+        Ok(closer)
+    }
+
+    /// Writes the next snapshot.
+    async fn keep(&mut self) -> Result<()> {
+        let (next, snapshot) = (self.number + 1, self.states.snapshot()?);
+        if !self.kept.create(Position::new(next.into()), &snapshot).await? {
+            let name = &self.settings.spec.name;
+            return Err(Error::Retry(format!("windows {name}: another worker closes them")));
+        }
+        self.number = next;
+        Ok(())
     }
 
     /// Takes in every interval that ended by `frontier`, and publishes what is due by then.
@@ -123,9 +153,7 @@ impl Closer {
             self.publish(fleet, delivered).await?;
         }
         fleet.faults.reach(CrashPoint::AfterExport)?;
-        let position = Position::new(u128::from(frontier.0.unsigned_abs()));
-        let snapshot = self.states.snapshot()?;
-        self.kept.write(position, &snapshot).await?;
+        self.keep().await?;
         for path in ended.into_values().flatten() {
             remove(&fleet.states, &path).await?;
         }

@@ -34,7 +34,7 @@ pub(super) struct Intervals {
 impl Intervals {
     /// Takes up the states of a shard as of `position`, or as of the newest one before it of which every
     /// window job has a snapshot. Returns where reading must start, and the effective arrival there:
-    /// with the first record where there are no such snapshots.
+    /// with the first record and `effective` where there are no such snapshots.
     pub async fn load<J: Job>(
         fleet: &Fleet<J>,
         lease: &str,

@@ -54,8 +54,10 @@ pub(super) struct Worker<J: Job> {
     effective: Arrival,
     /// Everything that arrived before it is applied, window states included.
     frontier: Arrival,
-    /// What the lease says already, which stays true: it never goes back.
-    promised: Arrival,
+    /// The checkpoint it began with: until window states that were older have come as far, nothing is saved.
+    before: Option<Position>,
+    /// What the lease said then, which stays true: it never goes back.
+    promised: Progress,
     /// Decisions of records up to here have told what they emit.
     told: Position,
     pub timers: Timers,
@@ -120,14 +122,16 @@ impl<J: Job> Worker<J> {
         };
         // What is read from its beginning begins with empty windows, or it would count twice.
         let snapshot = before.snapshot.filter(|_| position.is_some());
-        let (intervals, start) = Intervals::load(&fleet, &held.key().0, snapshot, before.effective).await?;
+        // Without a snapshot the first record begins an interval that may have ended long since.
+        let first = if position.is_some() { Arrival::MIN } else { before.effective };
+        let (intervals, start) = Intervals::load(&fleet, &held.key().0, snapshot, first).await?;
         // Window states may be older than the checkpoint: what lies between re-enters the windows.
-        let (from, effective) = match start.filter(|_| position.is_some()) {
-            Some((at, effective)) => (From::After(at), effective),
-            None => (from, before.effective),
+        let (from, applied, effective) = match start.filter(|_| position.is_some()) {
+            Some((at, effective)) => (From::After(at), Some(at), effective),
+            None => (from, position, before.effective),
         };
         // What is read again is placed by its own time; what is new comes after all that was promised.
-        let again = start.is_some_and(|(at, _)| position.is_some_and(|position| at < position));
+        let again = applied < position;
         let frontier = if again { effective } else { effective.max(before.frontier) };
         let timers = Timers::load(&fleet.tables, fleet.options.name, shard.range).await?;
         let sums = Sums::new(held.key().0.clone());
@@ -136,10 +140,11 @@ impl<J: Job> Worker<J> {
             held,
             shard,
             stream,
-            position,
+            position: applied,
             effective,
             frontier,
-            promised: before.frontier,
+            before: position,
+            promised: before,
             told: position.unwrap_or(Position::START),
             timers,
             parked: Vec::new(),
@@ -354,14 +359,18 @@ impl<J: Job> Worker<J> {
     }
 
     fn progress(&self) -> Progress {
-        Progress { effective: self.effective, frontier: self.frontier.max(self.promised), snapshot: self.snapshot }
+        Progress {
+            effective: self.effective.max(self.promised.effective),
+            frontier: self.frontier.max(self.promised.frontier),
+            snapshot: self.snapshot,
+        }
     }
 
     /// Makes what is in memory durable, then the checkpoint.
     async fn save(&mut self) -> Result<()> {
         self.saved = Instant::now();
         let Some(position) = self.position else { return Ok(()) };
-        if !self.dirty {
+        if !self.dirty || self.position < self.before {
             return Ok(());
         }
         self.fleet.faults.reach(CrashPoint::AfterPartials)?;

@@ -205,7 +205,7 @@ async fn a_torn_or_missing_snapshot_falls_back_to_the_one_before() {
     assert!(snapshots.latest(Position::MAX).await.unwrap().is_none());
     let (first, second) = (snapshot(&settings, 1), snapshot(&settings, 2));
     // As text, 10 would come before 9.
-    let [before, after] = [Position::new(9), Position::new(10)];
+    let [before, after] = [Position::new(9).with_sub(11), Position::new(10).with_sub(4)];
     snapshots.write(before, &first).await.unwrap();
     let name = snapshots.write(after, &second).await.unwrap();
     assert_eq!(snapshots.latest(Position::MAX).await.unwrap(), Some((after, second.clone())));
@@ -224,7 +224,7 @@ async fn a_torn_or_missing_snapshot_falls_back_to_the_one_before() {
     assert_eq!(snapshots.latest(Position::MAX).await.unwrap(), Some((before, first.clone())));
     // Under another position's name it is none.
     store.put(&path, PutPayload::from(whole)).await.unwrap();
-    store.copy(&path, &Path::from("w").join(name.replace("10.", "11.").as_str())).await.unwrap();
+    store.copy(&path, &Path::from("w").join(name.replace("10-", "11-").as_str())).await.unwrap();
     assert_eq!(snapshots.latest(Position::MAX).await.unwrap(), Some((after, second)));
 }
 
@@ -255,4 +255,20 @@ async fn what_no_one_can_need_is_removed() {
     snapshots.clear().await.unwrap();
     assert!(snapshots.latest(Position::MAX).await.unwrap().is_none());
     assert!(store.head(&Path::from("w/notes.txt")).await.is_ok());
+}
+
+#[tokio::test]
+async fn of_two_that_go_on_from_the_same_snapshot_one_succeeds() {
+    let settings = settings(LENGTH_MS, Late::Update, None);
+    let snapshots = Snapshots::new(Arc::new(InMemory::new()), Path::from("w"), settings.plan.clone());
+    let (empty, other) = (Snapshot::default(), snapshot(&settings, 1));
+    let create = async |number, snapshot| snapshots.create(Position::new(number), snapshot).await.unwrap();
+    assert!(create(1, &empty).await && create(2, &empty).await);
+    assert!(!create(2, &other).await, "somebody was there before");
+    assert_eq!(snapshots.latest(Position::MAX).await.unwrap(), Some((Position::new(2), empty.clone())));
+    assert!(create(3, &empty).await && create(4, &empty).await);
+    // The numbers of the first ones are free again: whoever slept since is not the newest for that.
+    assert!(!create(1, &other).await && !create(2, &other).await);
+    assert!(create(5, &other).await);
+    assert_eq!(snapshots.newest().await.unwrap(), Some(Position::new(5)));
 }

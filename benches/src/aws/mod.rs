@@ -1,11 +1,12 @@
 //! What the AWS side costs: the CPU of reading Kinesis, a process' memory, how a fleet settles, write units.
 //!
 //! `read` and `memory` run against ferrokinesis in a process of its own ([`server`]), `writes` against
-//! ministack, `fleet` in memory under a clock that waits for nobody. Each part ends with what was asked of
+//! ministack as `moves` does, `fleet` in memory under a clock that waits for nobody. Each part ends with what was asked of
 //! it beside what it measured.
 
 mod fleet;
 mod memory;
+mod moves;
 mod read;
 pub mod server;
 mod writes;
@@ -22,6 +23,7 @@ parts, by default all of them, each in a process of its own:
   memory   a process with many shards        [--shards 500] [--small 1000] [--slow-ms 500] [--burst-every 4]
   fleet    workers that share many shards    [--workers 100] [--shards 10000] [--seed 1]
   writes   DynamoDB write units a bet        [--bets 2000] [--bettors 500] [--rate 100]
+  moves    workers stopped and killed        [--runs 5] [--failover-ms 3000]
 and by itself, half a minute each:
   schedules  kills, reshards, throttles while bets come in: nothing lost, nothing doubled
                                              [--count 100] [--first 0]";
@@ -35,8 +37,9 @@ pub fn run(options: &[String]) {
         "memory" => memory::run(&numbers),
         "fleet" => fleet::run(&numbers),
         "writes" => writes::run(&numbers),
+        "moves" => moves::run(&numbers),
         "schedules" => schedules(numbers.of("first", 0), numbers.of("count", 100)),
-        "all" => ["read", "memory", "fleet", "writes"].into_iter().for_each(alone),
+        "all" => ["read", "memory", "fleet", "writes", "moves"].into_iter().for_each(alone),
         _ => eprintln!("{USAGE}"),
     }
 }

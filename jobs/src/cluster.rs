@@ -54,6 +54,9 @@ const RESULTS: &str = "odds_windows";
 const SETTLE_PAGE_BETS: usize = 500;
 /// Bytes that the reads of all shards of a worker may hold.
 const READ_BYTES: usize = 192 << 20;
+/// How much longer than a sign a hand-over may take, as with the Kinesis Client Library: who is asked may be in
+/// the middle of a page, and would lose all of it.
+const HAND_OVER: u32 = 3;
 /// How long a worker that cannot begin waits until it tries again.
 const BEGIN_AGAIN: Duration = Duration::from_secs(2);
 
@@ -269,8 +272,7 @@ impl Worker {
         });
         let seed = xxhash_rust::xxh3::xxh3_64(me.0.as_bytes());
         let failover = cluster.options.failover;
-        // Who is asked for a lease and gives no sign is gone like any other.
-        let settings = Settings { failover, hand_over: failover, ..Settings::new(me.clone(), seed) };
+        let settings = Settings { failover, hand_over: failover * HAND_OVER, ..Settings::new(me.clone(), seed) };
         let keys = sources.values().map(|(key, _)| key.clone()).collect();
         let coordinator = Coordinator::new(cluster.leases.clone(), keys, list, settings);
         let holdings = coordinator.holdings();

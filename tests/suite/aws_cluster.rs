@@ -53,6 +53,12 @@ async fn the_recorded_market_gives_the_same_tables() {
     let tables = Tables::Embedded(node.tables.clone());
     let stored = results::load_all(&tables, odds::NAME, odds::LENGTH_MS, &node.windows[0].plan).await.unwrap();
     let expected_rows: usize = stored.iter().map(|window| window.rows.num_rows()).sum();
+    until("settling has begun", 600, async || {
+        rows::<QuestionRow>(cluster).await.iter().any(|question| question.state == QuestionState::Approved)
+    })
+    .await;
+    // Shards that change hands now take their timers along, and no others.
+    let third = site.start("third");
     until("the question is settled and its windows are final", 900, async || {
         let settled = rows::<QuestionRow>(cluster).await.iter().any(|question| question.settled_at.is_some());
         let windows = windows(cluster).await;
@@ -61,6 +67,7 @@ async fn the_recorded_market_gives_the_same_tables() {
     .await;
     one.stop().await;
     other.stop().await;
+    third.stop().await;
 
     let expected: BTreeMap<String, BetRow> =
         invariants::bets(&node).iter().map(|row| (row.bet.bet_uuid.to_string(), anywhere(row))).collect();

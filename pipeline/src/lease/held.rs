@@ -116,6 +116,27 @@ impl Held {
         self.write(&mut lease, &change).await
     }
 
+    /// Reads whether the lease is still this worker's. One that was asked for it renews no more, and would
+    /// not learn that it took too long.
+    ///
+    /// # Errors
+    /// `Fenced` when it is another's.
+    pub async fn confirm(&self) -> Result<()> {
+        // A write that is on its way would look like another worker's.
+        let _lease = self.0.lease.lock().await;
+        let stored = self.0.table.get(&self.0.key).await?;
+        let me = Some(&self.0.me);
+        let mine = |stored: &Lease| match stored.handing_over.as_ref() {
+            None => stored.owner.as_ref() == me,
+            from => from == me,
+        };
+        if stored.is_some_and(|stored| mine(&stored)) {
+            return Ok(());
+        }
+        self.forget();
+        Err(fenced(&self.0.key))
+    }
+
     /// Says how far the shard was read.
     pub async fn checkpoint(&self, to: Reached, progress: Progress) -> Result<()> {
         let mut lease = self.0.lease.lock().await;
@@ -222,5 +243,21 @@ mod tests {
         held.checkpoint(Reached::At(position), progress).await.unwrap();
         held.renew(1.0).await.unwrap();
         assert_eq!((stored().await.reached, stored().await.progress), (Reached::At(position), progress));
+    }
+
+    #[tokio::test]
+    async fn who_was_asked_and_took_too_long_learns_of_it() {
+        let [me, other] = ["me", "other"].map(|name| WorkerId(name.into()));
+        let table = LeaseTable::Memory(MemoryLeases::default());
+        let key = LeaseKey("shardId-000000000000".into());
+        let lease = Lease::new(key.clone(), None, ShardId(0), Reached::TrimHorizon);
+        assert!(table.create(&lease).await.unwrap());
+        let lease = table.change(&lease, &Change::Take { by: me.clone() }).await.unwrap();
+        let held = Held::new(me, table.clone(), lease.clone());
+        held.confirm().await.unwrap();
+        let asked = table.change(&lease, &Change::HandOff { to: other.clone() }).await.unwrap();
+        held.confirm().await.unwrap();
+        table.change(&asked, &Change::Take { by: other }).await.unwrap();
+        assert!(matches!(held.confirm().await, Err(Error::Fenced(_))) && held.is_lost());
     }
 }

@@ -6,13 +6,14 @@
 //! and tells of them again. Such a timer waits until every shard of the facts' stream has come as far.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 
 use super::loaded::Loaded;
 use super::patience::insist;
 use super::sets::Sets;
-use super::timers::Timer;
+use super::timers::{Timer, Timers};
 use super::worker::Worker;
 use crate::adapters::aws::decisions::{Decision, Facts};
 use crate::adapters::aws::group::{Expect, Group, Outcome};
@@ -23,6 +24,8 @@ use crate::job::{Ask, Effects, Job, Placed};
 use crate::metrics::Metric;
 use crate::tables::RowRef;
 
+/// Pauses before a timer is delivered again.
+const AGAIN: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)];
 /// Groups written at once.
 const AT_ONCE: usize = 32;
 /// Writes of a group, unless facts that share rows are more: a group for each of them would cost as many
@@ -45,7 +48,7 @@ impl<J: Job> Worker<J> {
     /// Delivers a timer, or parks it where it must wait.
     pub(super) async fn tick(&mut self, timer: Timer) -> Result<()> {
         self.timers.forget(&timer);
-        let held = self.held.clone();
+        let (held, mut pause) = (self.held.clone(), AGAIN[0]);
         loop {
             let delivery = insist!(&held, self.deliver(&timer))?;
             tracing::debug!(lease = %held.key(), due = %timer.due, ?delivery, "timer");
@@ -54,14 +57,31 @@ impl<J: Job> Worker<J> {
                     self.fleet.metrics.add(Metric::EngineTicks, 1);
                     return Ok(());
                 }
-                Delivery::Again if held.is_lost() => return Err(Error::Fenced("the lease is another worker's".into())),
-                Delivery::Again => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+                Delivery::Again => {
+                    insist!(&held, held.confirm())?;
+                    if !self.waits(&timer).await? || self.is_told() {
+                        return Ok(());
+                    }
+                    self.timers.forget(&timer);
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(AGAIN[1]);
+                }
                 Delivery::Early => {
                     self.parked.push(timer);
                     return Ok(());
                 }
             }
         }
+    }
+
+    /// Reads the timers anew; whether this one is still among them. A predecessor that did not know that it was
+    /// gone may have delivered it since they were read, and set the next one.
+    async fn waits(&mut self, timer: &Timer) -> Result<bool> {
+        let (held, fleet) = (self.held.clone(), self.fleet.clone());
+        let (name, input, range) = (fleet.options.name, fleet.input, self.shard.range);
+        self.timers = insist!(&held, Timers::load(&fleet.tables, name, input, range))?;
+        self.parked.iter().for_each(|parked| self.timers.forget(parked));
+        Ok(self.timers.has(timer))
     }
 
     async fn deliver(&mut self, timer: &Timer) -> Result<Delivery> {

@@ -1,11 +1,12 @@
 //! A shard's timers: rows under the hash key of what they are about, and the same in memory.
 //!
 //! ```text
-//! loop name · 0 · hash key (16 bytes) · due (8 bytes) · key
+//! loop name · 0 · number of the input · hash key (16 bytes) · due (8 bytes) · key
 //! ```
 //!
 //! A shard owns a range of hash keys, so its timers are a range of rows: after a split each child reads
-//! its own, with nothing to hand over.
+//! its own, with nothing to hand over. Shards of another input own the same hash keys, but other rows: a
+//! timer that two workers delivered at once would be cancelled again and again.
 
 use std::collections::BTreeSet;
 
@@ -30,25 +31,27 @@ pub(super) struct Timer {
 /// The timers of one shard.
 #[derive(Debug)]
 pub(super) struct Timers {
-    name: &'static str,
+    /// Of the loop and the input.
+    prefix: Vec<u8>,
     waiting: BTreeSet<Timer>,
 }
 
 impl Timers {
-    /// Reads the timers of a range of hash keys.
-    pub async fn load(tables: &DynamoTables, name: &'static str, range: HashRange) -> Result<Timers> {
+    /// Reads the timers of a loop's input within a range of hash keys.
+    pub async fn load(tables: &DynamoTables, name: &'static str, input: usize, range: HashRange) -> Result<Timers> {
+        let prefix = prefix(name, input)?;
         let mut waiting = BTreeSet::new();
-        let (mut from, to) = (row(name, range.start, b""), row(name, range.end, &[255; 64]));
+        let (mut from, to) = (row(&prefix, range.start, b""), row(&prefix, range.end, &[255; 64]));
         loop {
             let rows = tables.range(system::TIMERS, &from, &to, PAGE).await?;
             let more = rows.len() == PAGE;
             for (key, _) in rows {
-                waiting.insert(read(name, &key)?);
+                waiting.insert(read(&prefix, &key)?);
                 // The key after it.
                 from = [&key[..], &[0]].concat();
             }
             if !more {
-                return Ok(Timers { name, waiting });
+                return Ok(Timers { prefix, waiting });
             }
         }
     }
@@ -61,6 +64,11 @@ impl Timers {
     /// The next one that is due by `frontier`.
     pub fn due(&self, frontier: Arrival) -> Option<Timer> {
         self.waiting.first().filter(|timer| timer.due <= frontier).cloned()
+    }
+
+    /// Whether a timer waits.
+    pub fn has(&self, timer: &Timer) -> bool {
+        self.waiting.contains(timer)
     }
 
     /// Keeps a timer whose row is written.
@@ -85,7 +93,7 @@ impl Timers {
     }
 
     fn row(&self, timer: &Timer) -> Vec<u8> {
-        row(self.name, timer.hash, &[&timer.due.0.to_be_bytes()[..], &timer.key].concat())
+        row(&self.prefix, timer.hash, &[&timer.due.0.to_be_bytes()[..], &timer.key].concat())
     }
 }
 
@@ -96,15 +104,38 @@ pub(super) fn hash_in(range: HashRange, partition_key: &[u8]) -> u128 {
     if range.owns(hash) { hash } else { range.start }
 }
 
-fn row(name: &str, hash: u128, rest: &[u8]) -> Vec<u8> {
-    [name.as_bytes(), &[0], &hash.to_be_bytes(), rest].concat()
+fn prefix(name: &str, input: usize) -> Result<Vec<u8>> {
+    let input = u8::try_from(input).map_err(|cause| Error::fatal("the number of an input", cause))?;
+    Ok([name.as_bytes(), &[0, input]].concat())
 }
 
-fn read(name: &str, row: &[u8]) -> Result<Timer> {
+fn row(prefix: &[u8], hash: u128, rest: &[u8]) -> Vec<u8> {
+    [prefix, &hash.to_be_bytes(), rest].concat()
+}
+
+fn read(prefix: &[u8], row: &[u8]) -> Result<Timer> {
     let bad = || Error::corrupt("a timer");
-    let rest = row.get(name.len() + 1..).ok_or_else(bad)?;
+    let rest = row.strip_prefix(prefix).ok_or_else(bad)?;
     let (hash, rest) = rest.split_first_chunk::<16>().ok_or_else(bad)?;
     let (due, key) = rest.split_first_chunk::<8>().ok_or_else(bad)?;
     let (hash, due) = (u128::from_be_bytes(*hash), Arrival(i64::from_be_bytes(*due)));
     Ok(Timer { due, key: key.to_vec(), hash })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_in_the_order_of_hash_keys_and_apart_by_input() {
+        let rows = [(0, 0, 9), (0, 7, 1), (0, 7, 2), (0, u128::MAX, 0), (1, 0, 0), (1, 7, 1), (1, u128::MAX, 9)];
+        let written = rows.map(|(input, hash, due)| {
+            let prefix = prefix("betting", input).unwrap();
+            let row = row(&prefix, hash, &[&i64::to_be_bytes(due)[..], b"key"].concat());
+            assert_eq!(read(&prefix, &row).unwrap(), Timer { due: Arrival(due), key: b"key".to_vec(), hash });
+            assert!(read(&[&prefix[..], b"x"].concat(), &row).is_err());
+            row
+        });
+        assert!(written.is_sorted());
+    }
 }

@@ -5,6 +5,7 @@ A split is stored once in the work folder as a list of dicts: `jpeg`, `state`,
 """
 
 import io
+import pickle
 import random
 
 import torch
@@ -58,8 +59,8 @@ def split(name, work):
     path = work / f"{name}.frames"
     if not path.exists():
         work.mkdir(parents=True, exist_ok=True)
-        torch.save(record(name), path)
-    return torch.load(path)
+        path.write_bytes(pickle.dumps(record(name)))
+    return pickle.loads(path.read_bytes())
 
 
 def open_jpeg(data):
@@ -77,7 +78,7 @@ def centre_crop(image, size=classifier.SIZE):
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     box = (left, top, left + side, top + side)
-    return image.resize((size, size), Image.BILINEAR, box=box, reducing_gap=None)
+    return image.resize((size, size), Image.BILINEAR, box=box)
 
 
 def letterbox(image, size=detector.SIZE):

@@ -67,7 +67,7 @@ def decided(frames, chances, classes):
 
 
 @torch.no_grad()
-def detector_figures(work, weights):
+def detector_figures(work, weights, overlap):
     model, about = load(weights / "detector.safetensors")
     classes = about["classes"].split(",")
     frames = data.split("test", work)
@@ -80,14 +80,14 @@ def detector_figures(work, weights):
         raw = model(torch.stack([data.tensor(view) for view, _ in views]).float() / 255)
         boxes, logits = decode(raw, points, steps)
         for frame, (_, (scale, left, top)), box, scores in zip(part, views, boxes, logits.sigmoid()):
-            found = metrics.nms(box, scores, 0.005)
+            found = metrics.nms(box, scores, 0.005, overlap)
             true = data.shift(frame["boxes"], scale, -left / scale, -top / scale, SIZE)
             true = torch.tensor(true, dtype=torch.float32).view(-1, 5)
             for name in range(len(classes)):
                 scored, count = metrics.matches(found, true, name)
                 rows[name] += scored
                 counts[name] += count
-    print("detector: frames", len(frames), "rounds", len({f["seed"] for f in frames}))
+    print("detector: frames", len(frames), "rounds", len({f["seed"] for f in frames}), "NMS", overlap)
     every = []
     for name, scored, count in zip(classes, rows, counts):
         every.append(metrics.average_precision(scored, count))
@@ -110,7 +110,8 @@ def main():
     if options.only != "detector":
         classifier_figures(options.work, options.weights)
     if options.only != "classifier":
-        detector_figures(options.work, options.weights)
+        for overlap in (0.7, 0.5):
+            detector_figures(options.work, options.weights, overlap)
 
 
 if __name__ == "__main__":

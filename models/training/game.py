@@ -128,7 +128,7 @@ class Round(raw_env):
         super()._check_game_over()
         self.game_over = self.game_over or not self.zombie_list
 
-    def state(self):
+    def status(self):
         if not self.game_over:
             return "playing"
         if self._check_zombie_escape():
@@ -193,7 +193,7 @@ def frames(seed):
     """Every cycle of a round, and of the five seconds after it."""
     game, cycle, since_end = Round(seed), 0, -1
     while since_end < EPILOGUE:
-        state = game.state()
+        state = game.status()
         since_end = since_end + 1 if state != "playing" else -1
         yield Frame(cycle, state, since_end, game.boxes(), game)
         cycle += 1

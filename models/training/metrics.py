@@ -34,11 +34,11 @@ def iou(a, b):
     low = torch.max(a[:, None, :2], b[None, :, :2])
     high = torch.min(a[:, None, 2:], b[None, :, 2:])
     inner = (high - low).clamp(min=0).prod(2)
-    area = lambda boxes: (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    return inner / (area(a)[:, None] + area(b)[None] - inner).clamp(min=1e-9)
+    area_a, area_b = ((boxes[:, 2:] - boxes[:, :2]).prod(1) for boxes in (a, b))
+    return inner / (area_a[:, None] + area_b[None] - inner).clamp(min=1e-9)
 
 
-def nms(boxes, scores, confidence, overlap=0.7, most=300):
+def nms(boxes, scores, confidence, overlap, most=300):
     """Per class: (class, score, box) of what stays, best first. Scores are [A, C]."""
     kept = []
     for name in range(scores.shape[1]):

@@ -29,7 +29,7 @@ from loss import detector_loss
 # Steps are counted, not timed, so that a seed gives the same weights again. With one
 # thread, PyTorch takes its slow path for 1x1 convolutions when a batch is below 16.
 PLANS = {
-    "detector": {"steps": 300, "batch": 16, "rate": 3e-3, "decay": 0.01},
+    "detector": {"steps": 400, "batch": 16, "rate": 3e-3, "decay": 0.01},
     "classifier": {"steps": 500, "batch": 32, "rate": 1.5e-3, "decay": 0.02},
 }
 PLAIN = 0.85  # from this share of the steps on, the detector sees whole pictures only
@@ -127,8 +127,10 @@ def train(kind, work):
         + ("from random weights" if kind == "detector" else "from the detector's backbone")
     }
     if kind == "classifier":
-        frames = [f for f in data.split("calibration", work) if not f["settling"]]
-        about["temperature"] = str(metrics.fit_temperature(*classifier_logits(rounded(model), frames)))
+        # with the settling frames: a stream has them too, and without one mistake in the
+        # split the temperature of least loss would be 0
+        logits, states = classifier_logits(rounded(model), data.split("calibration", work))
+        about["temperature"] = str(metrics.fit_temperature(logits, states))
     (work / f"{kind}.json").write_text(json.dumps(about, indent=2) + "\n")
 
 

@@ -77,9 +77,8 @@ impl<J: Job> Worker<J> {
     /// Reads the timers anew; whether this one is still among them. A predecessor that did not know that it was
     /// gone may have delivered it since they were read, and set the next one.
     async fn waits(&mut self, timer: &Timer) -> Result<bool> {
-        let (held, fleet) = (self.held.clone(), self.fleet.clone());
-        let (name, input, range) = (fleet.options.name, fleet.input, self.shard.range);
-        self.timers = insist!(&held, Timers::load(&fleet.tables, name, input, range))?;
+        let (held, fleet, range) = (self.held.clone(), self.fleet.clone(), self.shard.range);
+        self.timers = insist!(&held, Timers::load(&fleet, range))?;
         self.parked.iter().for_each(|parked| self.timers.forget(parked));
         Ok(self.timers.has(timer))
     }

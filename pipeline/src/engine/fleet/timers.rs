@@ -10,10 +10,12 @@
 
 use std::collections::BTreeSet;
 
+use super::Fleet;
 use crate::adapters::aws::group::{Expect, Group};
 use crate::adapters::aws::tables::DynamoTables;
 use crate::clock::Arrival;
 use crate::error::{Error, Result};
+use crate::job::Job;
 use crate::shard::{HashRange, hash_key};
 use crate::tables::system;
 
@@ -37,13 +39,13 @@ pub(super) struct Timers {
 }
 
 impl Timers {
-    /// Reads the timers of a loop's input within a range of hash keys.
-    pub async fn load(tables: &DynamoTables, name: &'static str, input: usize, range: HashRange) -> Result<Timers> {
-        let prefix = prefix(name, input)?;
+    /// Reads the timers of a fleet's input within a range of hash keys.
+    pub async fn load<J: Job>(fleet: &Fleet<J>, range: HashRange) -> Result<Timers> {
+        let prefix = prefix(fleet.options.name, fleet.input)?;
         let mut waiting = BTreeSet::new();
         let (mut from, to) = (row(&prefix, range.start, b""), row(&prefix, range.end, &[255; 64]));
         loop {
-            let rows = tables.range(system::TIMERS, &from, &to, PAGE).await?;
+            let rows = fleet.tables.range(system::TIMERS, &from, &to, PAGE).await?;
             let more = rows.len() == PAGE;
             for (key, _) in rows {
                 waiting.insert(read(&prefix, &key)?);

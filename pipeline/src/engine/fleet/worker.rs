@@ -133,7 +133,7 @@ impl<J: Job> Worker<J> {
         // What is read again is placed by its own time; what is new comes after all that was promised.
         let again = applied < position;
         let frontier = if again { effective } else { effective.max(before.frontier) };
-        let timers = Timers::load(&fleet.tables, fleet.options.name, fleet.input, shard.range).await?;
+        let timers = Timers::load(&fleet, shard.range).await?;
         let sums = Sums::new(held.key().0.clone());
         let worker = Worker {
             fleet,

@@ -117,7 +117,7 @@ fn mails_once(count: u64, dir: &Path) -> Report {
     runtime.block_on(async {
         node.start(true).task.await.unwrap().unwrap();
         let meter = Meter::start();
-        node.start_all(true, &mail).unwrap().task.await.unwrap().unwrap();
+        node.start_with_mail(true, &mail).unwrap().task.await.unwrap().unwrap();
         let report = meter.stop(count);
         assert_eq!(node.metrics.get(Metric::MailSent), count, "every mail is sent");
         report

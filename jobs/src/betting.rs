@@ -21,13 +21,14 @@ use schemas::codec::Event as _;
 use schemas::columns;
 use schemas::columns::bet_block::BetBlock;
 use schemas::dead_letter::{DeadLetter, DeadLettered};
-use schemas::game_event::GameEvent;
+use schemas::game_event::{GameEvent, GameEventKind};
 use schemas::log_position::LogPosition;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::bets::{self, BetRules, odds};
 use crate::rows::{self, Key, Row, Rows};
 use crate::settle::{self, SettleRules};
+use crate::vision::check_rule;
 use crate::windows;
 
 /// The loop's name: its checkpoints and timers are kept under it.
@@ -45,6 +46,8 @@ pub struct Betting {
     settling: SettleRules,
     /// Declared windows whose rows are published, with their key columns.
     streamed: BTreeMap<String, Vec<String>>,
+    /// The states that rules of questions can name, where vision runs beside it.
+    states: Option<Vec<String>>,
 }
 
 /// A record of one of its inputs.
@@ -74,7 +77,12 @@ impl Betting {
             Input { stream: GameEvent::STREAM, decisions: game_events },
             Input { stream: Bet::STREAM, decisions: bets_table() },
         ];
-        Betting { inputs, rules, settling, streamed }
+        Betting { inputs, rules, settling, streamed, states: None }
+    }
+
+    /// Refuses questions by rule that name other states than these.
+    pub fn with_states(self, states: &[String]) -> Betting {
+        Betting { states: Some(states.to_vec()), ..self }
     }
 }
 
@@ -125,8 +133,11 @@ impl Job for Betting {
     ) -> std::result::Result<Decided<BetRow>, Reject> {
         match event {
             Event::Game(event) => {
+                if let (GameEventKind::QuestionOpened { question }, Some(states)) = (&event.kind, &self.states) {
+                    check_rule(question, states)?;
+                }
                 settle::apply(event, at, rows, effects, &self.settling)?;
-                Ok(Decided { fact: None, open: false })
+                Ok(Decided { fact: None, open: false, kept: true })
             }
             Event::Bet(bet) => bets::apply(bet, at, rows, effects, &self.rules),
         }

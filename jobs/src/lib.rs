@@ -1,7 +1,7 @@
 //! The jobs of Oddsmill, and what runs them.
 //!
 //! Reading order: [`betting`] is the main job; [`bets`] and [`settle`] are its halves; [`rows`]
-//! is what they change; [`node`] opens a data directory and runs them; [`sources`] feed them.
+//! is what they change; [`vision`] looks at frames; [`node`] opens a data directory and runs them; [`sources`] feed them.
 //! [`replay`] puts a source into the log at its own times, [`redrive`] gives refused records another
 //! chance. [`cli`] is the command line, over [`config`] and [`control`] (the socket of a running one).
 
@@ -28,4 +28,5 @@ pub mod settle;
 pub mod sources;
 pub mod sql;
 mod supervise;
+pub mod vision;
 pub mod windows;

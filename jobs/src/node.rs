@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pipeline::adapters::embedded::{Durability, EmbeddedLog, EmbeddedTables, Store, StoreOptions};
-use pipeline::engine::{LoopOptions, Ports, Stop, checkpoint};
+use pipeline::engine::{self, LoopOptions, Ports, Stop, checkpoint};
 use pipeline::fault::Faults;
 use pipeline::log::Log;
 use pipeline::metrics::Metrics;
@@ -21,10 +21,12 @@ use crate::bets::{BetRules, odds};
 use crate::betting::{self, Betting};
 use crate::config::window::WindowConfig;
 use crate::notify::MailOptions;
+use crate::notify::fold::{self, Notify};
 use crate::notify::sender::Sender;
 use crate::settle::SettleRules;
 use crate::sql::postgres::SqlOptions;
-use crate::supervise;
+use crate::supervise::{self, Job};
+use crate::vision::{self, Vision, VisionOptions};
 use crate::windows::{self, Times};
 
 /// Bets settled in one commit: about 10 ms of work, which is what a bet on another question may wait
@@ -188,37 +190,74 @@ impl Node {
 
     /// Starts the main job alone. With `drain` it ends once all that the log holds is applied.
     pub fn start(&self, drain: bool) -> Running {
-        self.start_with(drain, None)
+        self.start_jobs(drain, None, None)
     }
 
-    /// Starts all jobs: the main one, and the mails that its notifications become.
+    /// Starts the main job, and the mails that its notifications become.
     ///
     /// # Errors
     /// A mailer that cannot be set up as asked.
-    pub fn start_all(&self, drain: bool, mail: &MailOptions) -> Result<Running> {
-        let sender = Sender {
+    pub fn start_with_mail(&self, drain: bool, mail: &MailOptions) -> Result<Running> {
+        self.start_all(drain, Some(mail), None)
+    }
+
+    /// Starts the main job and what is asked for: mails, and looking at frames.
+    ///
+    /// # Errors
+    /// A mailer that cannot be set up as asked. Models that cannot be loaded end the jobs.
+    pub fn start_all(
+        &self,
+        drain: bool,
+        mail: Option<&MailOptions>,
+        vision: Option<&VisionOptions>,
+    ) -> Result<Running> {
+        let sender = mail.map(|mail| self.sender(mail)).transpose()?;
+        Ok(self.start_jobs(drain, sender, vision.cloned()))
+    }
+
+    fn sender(&self, mail: &MailOptions) -> Result<Sender> {
+        Ok(Sender {
             tables: Tables::Embedded(self.tables.clone()),
             clock: self.clock.clone(),
             metrics: self.metrics.clone(),
             faults: self.faults.clone(),
             mailer: Arc::new(mail.server.open(&self.dir().join(INBOX), self.options.durability == Durability::Fsync)?),
             options: mail.clone(),
-        };
-        Ok(self.start_with(drain, Some(sender)))
+        })
     }
 
-    fn start_with(&self, drain: bool, sender: Option<Sender>) -> Running {
+    fn start_jobs(&self, drain: bool, sender: Option<Sender>, vision: Option<VisionOptions>) -> Running {
+        let (stop, node) = (Stop::default(), self.clone());
+        if drain {
+            stop.when_drained();
+        }
+        let told = stop.clone();
+        let run = async move { supervise::run(node.jobs(&told, sender, vision)?, told).await };
+        Running { stop, task: tokio::spawn(run) }
+    }
+
+    /// Starts every job, in the order of the streams. `stop` stops the first.
+    fn jobs(&self, stop: &Stop, sender: Option<Sender>, vision: Option<VisionOptions>) -> Result<Vec<Job>> {
         let rules = BetRules { max_skew_ms: self.options.max_skew_ms, notify: self.options.notify };
-        let settling = self.options.settle_rules();
+        let mut betting = Betting::new(rules, self.options.settle_rules(), self.streamed());
+        let mut jobs = Vec::new();
+        if let Some(options) = vision {
+            let vision = Vision::load(options, self.metrics.clone())?;
+            betting = betting.with_states(vision.states());
+            jobs.push(Job::beside(stop.clone(), vision, self.ports(), vision::loop_options()));
+        }
         let mut options = LoopOptions::new(betting::LOOP);
         options.windows = self.windows.clone();
         options.export_dir = self.options.export.then(|| self.parquet_dir());
         options.batch_records = self.options.batch_records;
-        options.drain = drain;
-        let stop = Stop::default();
-        let run =
-            supervise::run(self.clone(), Betting::new(rules, settling, self.streamed()), options, sender, stop.clone());
-        Running { stop, task: tokio::spawn(run) }
+        let (first, ports) = (if jobs.is_empty() { stop.clone() } else { Stop::default() }, self.ports());
+        jobs.push(Job::start(first, |stop| engine::run(Arc::new(betting), ports, options, stop)));
+        if let Some(sender) = sender {
+            let options = LoopOptions::new(fold::LOOP);
+            jobs.push(Job::beside(Stop::default(), Notify::default(), self.ports(), options));
+            jobs.push(Job::start(Stop::default(), |stop| sender.run(stop)));
+        }
+        Ok(jobs)
     }
 
     /// The declared windows whose rows are published, each with its key columns.

@@ -53,7 +53,7 @@ pub fn of_game_event(event: &GameEvent) -> String {
     match &event.kind {
         Kind::StreamerUpserted { streamer } => streamer.address.to_string(),
         Kind::StreamStarted { stream } => stream.stream_uuid.to_string(),
-        Kind::StreamEnded { stream_uuid } => stream_uuid.to_string(),
+        Kind::StreamEnded { stream_uuid } | Kind::StateChanged { stream_uuid, .. } => stream_uuid.to_string(),
         Kind::QuestionOpened { question } => question.question_uuid.to_string(),
         Kind::BettingClosed { question_uuid }
         | Kind::OutcomeObserved { question_uuid, .. }

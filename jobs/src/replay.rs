@@ -151,7 +151,7 @@ where
         None => node.clock.advance_to(high.plus_ms(1)),
     }
     let running = match mail {
-        Some(mail) => node.start_all(false, mail)?,
+        Some(mail) => node.start_with_mail(false, mail)?,
         None => node.start(false),
     };
     let mut replay = Replay { node, source, interrupt, watch, total: survey.records, appended, running };

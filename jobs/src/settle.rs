@@ -115,9 +115,13 @@ pub fn apply(
             add_transaction(*address, TransactionKind::Withdrawal, transaction, rows)
         }
         // What happens in a game and what is sold on chain change no row yet.
-        Kind::GameMoment { .. } | Kind::PositionSold { .. } => {}
+        Kind::GameMoment { .. } | Kind::StateChanged { .. } | Kind::PositionSold { .. } => {}
         kind => {
             let before = questions::find(kind, rows)?;
+            if let Some(note) = questions::too_late(kind, &before) {
+                effects.notes.push(note);
+                return Ok(());
+            }
             let arrived_at = event_time(at.arrived_at);
             let moment = Moment { arrived: arrived_at, now };
             let moved = life::transition(&before, Trigger::Event(event), moment, rules)?;

@@ -59,8 +59,8 @@ impl Frame {
             .png_set_strip_to_8bit(true)
             .png_set_confirm_crc(true);
         match bytes {
-            [0xFF, 0xD8, 0xFF, ..] => jpeg(bytes, options, limits),
-            [0x89, b'P', b'N', b'G', ..] => png(bytes, options, limits),
+            [0xFF, 0xD8, 0xFF, ..] => guarded("JPEG", || jpeg(bytes, options, limits)),
+            [0x89, b'P', b'N', b'G', ..] => guarded("PNG", || png(bytes, options, limits)),
             [] => Err(Error::frame("no bytes; a frame is a JPEG or PNG file")),
             other => {
                 let beginning = &other[..other.len().min(8)];
@@ -68,6 +68,12 @@ impl Frame {
             }
         }
     }
+}
+
+/// Runs a decoder. Whoever sends frames is not to bring the process down by one that a decoder stumbles over.
+fn guarded(kind: &str, decode: impl FnOnce() -> Result<Frame>) -> Result<Frame> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(Error::frame(format!("{kind}: the decoder cannot go on"))))
 }
 
 fn jpeg(bytes: &[u8], options: DecoderOptions, limits: &Limits) -> Result<Frame> {

@@ -23,6 +23,8 @@ mod graph;
 pub mod model;
 pub mod nms;
 mod ops;
+pub mod rounds;
+pub mod shipped;
 mod weights;
 
 pub use error::{Error, Result};

@@ -339,6 +339,7 @@ impl Model {
     }
 
     fn boxes(&self, raw: &[Raw; 3], placed: Placed, frame: [usize; 2]) -> Vec<Detection> {
-        nms::suppress(boxes::decode(raw, self.info.classes.len(), self.info.size, CONFIDENCE, placed, frame))
+        let found = boxes::decode(raw, self.info.classes.len(), self.info.size, CONFIDENCE);
+        boxes::place(nms::suppress(found), placed, frame)
     }
 }

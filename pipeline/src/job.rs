@@ -62,6 +62,9 @@ pub struct Decided<F> {
     pub fact: Option<F>,
     /// Whether the same body may be decided again later.
     pub open: bool,
+    /// Whether the decision is kept, so that a repeat is known by it. Where it is not, the job's rows must tell
+    /// a repeat; on AWS every decision is kept.
+    pub kept: bool,
 }
 
 /// A batch's facts in columns.
@@ -119,7 +122,7 @@ pub type Placed<F> = Vec<(RowRef, F)>;
 /// A pure fold over the records of its inputs.
 pub trait Job: Send + Sync + 'static {
     /// A decoded record.
-    type Event: Send + 'static;
+    type Event: Send + Sync + 'static;
     /// A row's key, of whichever table.
     type Key: Clone + Eq + Hash + Send + 'static;
     /// A row, of whichever table.
@@ -132,6 +135,15 @@ pub trait Job: Send + Sync + 'static {
 
     /// Decodes a record of the input with this number, or says why it cannot.
     fn decode(&self, input: usize, data: &[u8]) -> std::result::Result<Self::Event, Reject>;
+
+    /// Decodes records that were read together, each with its input's number, in their order. A job that does
+    /// better with many at once, or takes longer than a moment, has its own way.
+    ///
+    /// # Errors
+    /// What no record is to blame for: the loop ends.
+    fn decode_batch(&self, records: &[(usize, &[u8])]) -> Result<Vec<std::result::Result<Self::Event, Reject>>> {
+        Ok(records.iter().map(|(input, data)| self.decode(*input, data)).collect())
+    }
 
     /// Which decision the event asks for.
     fn decision(&self, event: &Self::Event) -> DecisionKey;

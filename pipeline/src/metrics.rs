@@ -60,6 +60,10 @@ metrics! {
     JobAccepted => "job.accepted.records", Counter, "Records accepted.";
     JobRejected => "job.rejected.records", Counter, "Records rejected with a row of their own.";
     JobSettled => "job.settled.records", Counter, "Stored records that got their final state.";
+    VisionSeen => "vision.seen.frames", Counter, "Frames that the models looked at.";
+    VisionDetected => "vision.detected.frames", Counter, "Frames that the detector looked at as well.";
+    VisionSkipped => "vision.skipped.frames", Counter, "Frames passed over: newer ones of the same broadcast waited, or came before.";
+    VisionMicros => "vision.looked.micros", Counter, "Time spent looking at frames, batches one after another.";
     MailSent => "mail.sent.mails", Counter, "Mails that the mailer took.";
     MailSkipped => "mail.skipped.mails", Counter, "Mails that nobody wants: no confirmed address, unsubscribed, or bounced before.";
     MailRetried => "mail.retried.mails", Counter, "Mails that were put off for another attempt.";

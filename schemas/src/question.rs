@@ -5,6 +5,7 @@
 //! by the times in the row, never by the momentary state. Bets are settled from the moment
 //! an answer is approved or the question is voided.
 
+mod rule;
 mod step;
 
 use minicbor::{Decode, Encode};
@@ -19,6 +20,7 @@ use crate::row::Row;
 use crate::text::{MAX_NAME_BYTES, MAX_SENTENCE_BYTES, check_optional, check_text, named};
 use crate::time::Timestamp;
 
+pub use rule::{Answer, MAX_OF, Rule};
 pub use step::{Cause, Step};
 
 /// Outcomes a question may have. With a text of 256 bytes, an id of 64 and three numbers
@@ -98,6 +100,10 @@ pub struct QuestionSpec {
     #[cbor(default)]
     #[serde(default)]
     pub winners: Winners,
+    /// How what is seen in its broadcast answers it, if it does.
+    #[n(18)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Rule>,
 }
 
 /// How many outcomes of a question win, at least 1.
@@ -142,7 +148,7 @@ impl QuestionSpec {
             let problem = "0 sources decide nothing; the quorum is at least 1";
             return Err(DecodeError::field("question.quorum", problem));
         }
-        Ok(())
+        self.rule.as_ref().map_or(Ok(()), |rule| rule.check(outcomes, self.stream_uuid.is_some()))
     }
 }
 

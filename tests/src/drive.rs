@@ -4,6 +4,7 @@ use jobs::node::{Node, NodeOptions};
 use jobs::notify::letter::Sender;
 use jobs::notify::{MailOptions, MailServer};
 use jobs::sources::generate::{Bets, Defects, Line, MatchDay, Params};
+use jobs::vision::VisionOptions;
 use pipeline::fault::{CrashPoint, Faults};
 use pipeline::record::{Append, MAX_RECORD_BYTES};
 use pipeline::tables::{Commit, system};
@@ -130,12 +131,22 @@ fn mail() -> MailOptions {
 
 /// Feeds the rest of the lines and drains: continues where an earlier call was cut off.
 pub async fn feed(options: &NodeOptions, feed: &Feed, faults: Faults) -> Result<Node> {
+    feed_seen(options, feed, faults, None).await
+}
+
+/// The same, with somebody to look at frames.
+pub async fn feed_seen(
+    options: &NodeOptions,
+    feed: &Feed,
+    faults: Faults,
+    vision: Option<&VisionOptions>,
+) -> Result<Node> {
     let clock = Clock::manual(at(feed.lines.first()));
     let node = Node::open_with(options.clone(), clock.clone(), faults.clone())?;
     let done = node.tables.get(system::SOURCES, b"test")?;
     let done = done.map_or(0, |bytes| u64::from_be_bytes(bytes.try_into().expect("eight bytes"))) as usize;
     clock.advance_to(node.high_water().await?);
-    let mut running = node.start_all(false, &mail())?;
+    let mut running = node.start_all(false, Some(&mail()), vision)?;
     let mut next = done;
     while next < feed.lines.len() && !running.task.is_finished() {
         let mut end = (next + feed.chunk).min(feed.lines.len());

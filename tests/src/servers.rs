@@ -15,6 +15,8 @@ use crate::random::Random;
 
 /// DynamoDB, Kinesis, SNS, SQS, SES, S3; and faults in front of any server.
 const PYTHON: [&str; 3] = ["ministack==1.5.33", "cbor2==6.2.1", "microburst==0.10.0"];
+/// The judge of the vision models, with what `models/training/judge.py` needs.
+const ONNXRUNTIME: [&str; 4] = ["onnxruntime==1.32.0", "onnx==1.23.2", "numpy==1.26.4", "safetensors==0.8.0"];
 /// Kinesis with faithful resharding.
 const KINESIS_LOCAL: &str = "kinesis-local@0.6.2";
 /// Keeps a server of Node from listening anywhere but on loopback.
@@ -141,6 +143,16 @@ fn python() -> PathBuf {
         run(Command::new(dir.join("bin/pip")).args(["install", "-q"]).args(PYTHON), "check pip's package index")
     });
     dir
+}
+
+/// A python3 that has onnxruntime, made on first use.
+pub fn onnxruntime() -> PathBuf {
+    let dir = servers_dir().join("onnxruntime");
+    installed(&dir, &ONNXRUNTIME.join(" "), || {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&dir), "install python3 with venv")?;
+        run(Command::new(dir.join("bin/pip")).args(["install", "-q"]).args(ONNXRUNTIME), "check pip's package index")
+    });
+    dir.join("bin/python3")
 }
 
 /// The folder with the servers of Node, made on first use.

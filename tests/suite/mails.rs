@@ -105,10 +105,10 @@ async fn who_gets_many_gets_a_digest() {
     let clock = Clock::manual(Arrival(10_000));
     let node = node(dir.path(), &["ada@example.test", "bob@example.test"], 130, &clock).await;
     let mail = mail_options(MailServer::Inbox, 5);
-    node.start_all(true, &mail).unwrap().task.await.unwrap().unwrap();
+    node.start_with_mail(true, &mail).unwrap().task.await.unwrap().unwrap();
     assert_eq!(files(dir.path()).len(), 10, "five each, and the rest waits for the hour's end");
     clock.advance_to(Arrival(3_600_000));
-    node.start_all(true, &mail).unwrap().task.await.unwrap().unwrap();
+    node.start_with_mail(true, &mail).unwrap().task.await.unwrap().unwrap();
     // 125 in letters of a hundred.
     assert_eq!(files(dir.path()).len(), 14);
     let (ada, bob) = ("ada@example.test".to_owned(), "bob@example.test".to_owned());
@@ -147,7 +147,7 @@ async fn a_late_mail_and_its_digest_at_once() {
         commit.put(OutboxRow::TABLE, id.as_bytes().to_vec(), row.to_bytes());
     }
     node.tables.commit(commit).unwrap();
-    node.start_all(true, &mail_options(MailServer::Inbox, 5)).unwrap().task.await.unwrap().unwrap();
+    node.start_with_mail(true, &mail_options(MailServer::Inbox, 5)).unwrap().task.await.unwrap().unwrap();
     let ada = "ada@example.test".to_owned();
     assert_eq!(states(&node), BTreeMap::from([((ada, OutboxState::Sent), 33)]));
     assert_eq!(files(dir.path()).len(), 5 + 1, "five by themselves, the rest in one digest");
@@ -159,13 +159,13 @@ async fn who_unsubscribes_before_the_digest_gets_none() {
     let clock = Clock::manual(Arrival(10_000));
     let node = node(dir.path(), &["ada@example.test"], 30, &clock).await;
     let mail = mail_options(MailServer::Inbox, 5);
-    node.start_all(true, &mail).unwrap().task.await.unwrap().unwrap();
+    node.start_with_mail(true, &mail).unwrap().task.await.unwrap().unwrap();
     let user = r#"{"event_uuid":"00000000-0000-4000-8000-0000000000ff","type":"account_upserted","at":20000,"user":{"address":"0x0101010101010101010101010101010101010101","mail":{"events":[]}}}"#;
     node.log.append("game-events", &[Append::new("k", user).arrived(Arrival(20_000))]).unwrap();
     clock.advance_to(Arrival(30_000));
     node.start(true).task.await.unwrap().unwrap();
     clock.advance_to(Arrival(3_600_000));
-    node.start_all(true, &mail).unwrap().task.await.unwrap().unwrap();
+    node.start_with_mail(true, &mail).unwrap().task.await.unwrap().unwrap();
     assert_eq!(files(dir.path()).len(), 5);
     let skipped = rows::<OutboxRow>(&node).into_iter().filter(|row| row.state == OutboxState::Skipped).count();
     assert_eq!(skipped, 25);
@@ -220,7 +220,7 @@ async fn a_bounce_ends_it_and_a_busy_server_is_asked_again() {
     let port = difficult(asked.clone()).await;
     let node = node(dir.path(), &["good@example.test", "gone@example.test", "slow@example.test"], 1, &clock).await;
     let mail = mail_options(MailServer::Smtp(format!("smtp://127.0.0.1:{port}")), 100);
-    node.start_all(true, &mail).unwrap().task.await.unwrap().unwrap();
+    node.start_with_mail(true, &mail).unwrap().task.await.unwrap().unwrap();
     let state = |name: &str| {
         let all = rows::<OutboxRow>(&node);
         let found = all.iter().find(|row| row.email.as_deref() == Some(name));
@@ -241,7 +241,7 @@ async fn a_bounce_ends_it_and_a_busy_server_is_asked_again() {
     let mut commit = Commit::default();
     commit.emits.entry("notifications").or_default().push(Append::new("k", again).arrived(Arrival(30_000)));
     node.tables.commit(commit).unwrap();
-    node.start_all(true, &mail).unwrap().task.await.unwrap().unwrap();
+    node.start_with_mail(true, &mail).unwrap().task.await.unwrap().unwrap();
     assert_eq!(state("slow@example.test").state, OutboxState::Sent);
     let skipped = rows::<OutboxRow>(&node).into_iter().find(|row| row.notification.status_version == 2).unwrap();
     assert_eq!((skipped.state, skipped.attempts), (OutboxState::Skipped, 0));
@@ -257,10 +257,10 @@ async fn mails_wait_for_a_server_that_is_away() {
     // Nobody listens there.
     let away = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let mail = mail_options(MailServer::Smtp(format!("smtp://{away}")), 100);
-    let outcome = node.start_all(true, &mail).unwrap().task.await.unwrap();
+    let outcome = node.start_with_mail(true, &mail).unwrap().task.await.unwrap();
     assert!(matches!(outcome, Err(Error::Retry(_))), "{outcome:?}");
     assert!(rows::<OutboxRow>(&node).iter().all(|row| row.state == OutboxState::Pending));
     let mail = mail_options(MailServer::Inbox, 100);
-    node.start_all(true, &mail).unwrap().task.await.unwrap().unwrap();
+    node.start_with_mail(true, &mail).unwrap().task.await.unwrap().unwrap();
     assert_eq!(files(dir.path()).len(), 3);
 }

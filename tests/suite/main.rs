@@ -23,5 +23,6 @@ mod seeded_bugs;
 mod settling;
 mod terraform;
 mod tidy;
+mod vision;
 mod windows;
 mod windows_property;

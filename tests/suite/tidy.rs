@@ -14,8 +14,9 @@ const VENDORS: [(&str, &[&str]); 7] = [
     ("lettre", &["pipeline/src/adapters"]),
 ];
 /// A crate of ours, and those of ours that it may name.
-const DEPENDENCIES: [(&str, &[&str]); 4] = [
+const DEPENDENCIES: [(&str, &[&str]); 5] = [
     ("schemas", &[]),
+    ("models", &[]),
     ("pipeline/planner", &[]),
     ("pipeline", &["planner"]),
     ("jobs", &["schemas", "pipeline", "planner", "models"]),

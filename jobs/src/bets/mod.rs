@@ -70,7 +70,7 @@ pub fn apply(
     let decision = accept::decide(bet, question, arrived_at, event_time(at.now), rules.max_skew_ms)?;
     let unknown = decision == Decision::Rejected(RejectReason::UnknownQuestion);
     if unknown && at.again {
-        return Ok(Decided { fact: None, open: true });
+        return Ok(Decided { fact: None, open: true, kept: true });
     }
     // Both sums are checked before either row changes: a rejection leaves the rows as they were.
     let before = rows::user(rows, bet.bettor).map(|user| user.profile).unwrap_or_default();
@@ -87,7 +87,7 @@ pub fn apply(
     let metric = if decision == Decision::Accepted { Metric::JobAccepted } else { Metric::JobRejected };
     effects.count(metric, 1);
     effects.emits.extend(told(&row, rules));
-    Ok(Decided { fact: Some(row), open: unknown })
+    Ok(Decided { fact: Some(row), open: unknown, kept: true })
 }
 
 /// What is told of a bet's decision, whatever has become of the bet since.

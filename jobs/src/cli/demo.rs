@@ -5,6 +5,7 @@
 //! is the product: the log, the jobs, the socket, the mails.
 
 mod player;
+mod rounds;
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -31,6 +32,7 @@ use crate::node::{Node, Running};
 use crate::sources::generate::{Defects, MatchDay, Params};
 use crate::sql::postgres::Endpoint;
 use player::Player;
+use rounds::Rounds;
 
 /// In the data directory of a demo: it may be thrown away.
 const MARKER: &str = "DEMO";
@@ -87,17 +89,16 @@ impl Demo {
         let clock = Clock::scaled(origin, self.speed);
         let node = open_alone(&context.config, clock).await?;
         std::fs::write(node.dir().join(MARKER), "made by oddsmill demo; the next one throws this directory away\n")?;
-        let mut running = match &context.config.mail {
-            Some(mail) => node.start_all(false, mail)?,
-            None => node.start(false),
-        };
+        let mut running = node.start_all(false, context.config.mail.as_ref(), Some(&context.config.vision))?;
         let server = Server::start(node.clone(), "demo", Mode::Live)?;
         let endpoint = Endpoint::of(&node, &context.config.sql, true).await?;
         let day = self.day(midnight)?;
         let player = tokio::spawn(Player::new(node.clone(), day).run());
         let psql = endpoint.as_ref().map(Endpoint::psql);
+        let rounds = tokio::spawn(Rounds::new(node.clone(), self.speed).run());
         let outcome = self.watch(context, &node, origin, &mut running, &mut signals, psql).await;
         player.abort();
+        rounds.abort();
         let drained = drain(context, running, &mut signals).await;
         if let Some(endpoint) = endpoint {
             endpoint.stop().await;

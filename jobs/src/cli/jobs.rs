@@ -5,16 +5,17 @@ use crate::config::settings::suggestion;
 
 /// Jobs by name. `bets` and `settle` are parts of one loop, which keeps their order; asking for
 /// either runs both.
-const JOBS: [(&str, &str); 4] = [
+const JOBS: [(&str, &str); 5] = [
     ("betting", "settle and bets in one order: profiles, windows, questions"),
     ("bets", "part of betting"),
     ("settle", "part of betting"),
     ("notify", "mails about status changes; runs beside betting"),
+    ("vision", "what is seen in frames; runs beside betting"),
 ];
 
-/// Whether mails are sent: where nobody chose, or where they are among what was chosen.
-pub fn with_mail(names: &[String]) -> bool {
-    names.is_empty() || names.iter().any(|name| name == "notify")
+/// Whether a job runs: where nobody chose, or where it is among what was chosen.
+pub fn has(names: &[String], job: &str) -> bool {
+    names.is_empty() || names.iter().any(|name| name == job)
 }
 
 /// Checks that every name is a job's.

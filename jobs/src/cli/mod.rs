@@ -17,12 +17,14 @@ mod event;
 pub mod exit;
 mod export;
 mod filter;
+mod frames;
 mod generate;
 mod ids;
 mod jobs;
 mod lines;
 mod listing;
 mod mail;
+mod models;
 mod next;
 pub mod output;
 mod produce;
@@ -124,6 +126,8 @@ enum Verb {
     Trace(trace::Trace),
     Export(export::Export),
     Dlq(dlq::Dlq),
+    Frames(frames::Frames),
+    Models(models::Models),
     #[cfg(feature = "aws")]
     Aws(aws::Aws),
     Validate(validate::Validate),
@@ -225,6 +229,8 @@ async fn dispatch(cli: Cli) -> Result<(), Failure> {
         Verb::Trace(verb) => verb.run(&context()?).await,
         Verb::Export(verb) => verb.run(&context()?).await,
         Verb::Dlq(verb) => verb.run(&context()?).await,
+        Verb::Frames(verb) => verb.run(&anywhere()?).await,
+        Verb::Models(verb) => verb.run(&anywhere()?),
         #[cfg(feature = "aws")]
         Verb::Aws(verb) => verb.run(&anywhere()?).await,
         Verb::Validate(verb) => verb.run(&anywhere()?).await,

@@ -41,7 +41,7 @@ way: the next start goes on from there.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Run {
-    /// Jobs to run: betting (or its parts bets and settle), notify [default: all]
+    /// Jobs to run: betting (or its parts bets and settle), notify, vision [default: all]
     #[arg(value_name = "JOB")]
     jobs: Vec<String>,
     /// Apply all that the log holds, close what is final, and exit
@@ -71,11 +71,10 @@ impl Run {
         let server = Server::start(node.clone(), "run", Mode::Live)?;
         let endpoint = Endpoint::of(&node, &context.config.sql, false).await?;
         banner(context, &node, self.ephemeral, endpoint.as_ref());
-        let mut running = match &context.config.mail {
-            Some(mail) if jobs::with_mail(&self.jobs) => node.start_all(self.drain, mail)?,
-            _ => node.start(self.drain),
-        };
-        let trimming = tokio::spawn(retention::keep(node.clone(), context.config.retention_ms));
+        let mail = context.config.mail.as_ref().filter(|_| jobs::has(&self.jobs, "notify"));
+        let vision = Some(&context.config.vision).filter(|_| jobs::has(&self.jobs, "vision"));
+        let mut running = node.start_all(self.drain, mail, vision)?;
+        let trimming = tokio::spawn(retention::keep(node.clone(), context.config.retention));
         let outcome = watch(context, &node, &mut running, &mut signals, server).await;
         if let Some(endpoint) = endpoint {
             endpoint.stop().await;

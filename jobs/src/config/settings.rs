@@ -35,6 +35,11 @@ pub const SETTINGS: &[Setting] = &[
         help: "How far the log reaches back from a stream's newest record; applied records older than that are removed.",
     },
     Setting {
+        key: "log.frames_retention",
+        default: "1h",
+        help: "The same for the stream frames, whose records are large.",
+    },
+    Setting {
         key: "aws.prefix",
         default: "oddsmill-",
         help: "What the names of streams and tables on AWS begin with: one prefix, one pipeline.",
@@ -129,6 +134,37 @@ pub const SETTINGS: &[Setting] = &[
         help: "Mails of one person in an hour that come one by one; the rest of the hour is one digest.",
     },
     Setting { key: "mail.rate", default: "0", help: "Mails a second, at most; 0 is no limit." },
+    Setting {
+        key: "vision.models",
+        default: "",
+        help: "Folder with classifier and detector (.safetensors or .pt) of your own; without it those that are built in.",
+    },
+    Setting {
+        key: "vision.device",
+        default: "cpu",
+        help: "What the models run on: cpu, flex (burn's plain graph, slower), and where they are built in cuda, cuda:NUMBER, wgpu.",
+    },
+    Setting {
+        key: "vision.threads",
+        default: "0",
+        help: "Frames looked at at once, each on a thread of its own; 0 for as many as there are cores.",
+    },
+    Setting {
+        key: "vision.latency",
+        default: "500ms",
+        help: "How long it may take to look at frames that wait together, newest first; older ones are passed over. 0s for no limit.",
+    },
+    Setting { key: "vision.confidence", default: "0.6", help: "How sure the classifier must be for a frame to count." },
+    Setting {
+        key: "vision.smoothing",
+        default: "3/5",
+        help: "A state stands once it was seen in so many of so many frames.",
+    },
+    Setting {
+        key: "vision.objects",
+        default: "",
+        help: "Folder that references of frames lead into, for pictures over 1 MiB.",
+    },
     Setting {
         key: "sql.postgres",
         default: "auto",

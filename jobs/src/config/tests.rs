@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::*;
+use crate::notify::MailServer;
 
 pub(super) fn resolve(file: &str, env: &[(&str, &str)], flags: &[(&str, &str)]) -> Result<Config, ConfigError> {
     let mut written = tempfile::NamedTempFile::new().unwrap();

@@ -73,7 +73,7 @@ impl Job for Notify {
         effects.puts.push((OutboxRow::TABLE, id.as_bytes().to_vec(), row.to_bytes()));
         let (key, value) = Due::Mail(id).entry(told.at, at.position);
         effects.puts.push((super::due::TABLE, key, value));
-        Ok(Decided { fact: None, open: false })
+        Ok(Decided { fact: None, open: false, kept: true })
     }
 
     fn tick_needs(&self, _timer: &[u8], _keys: &mut Vec<Nothing>) {}

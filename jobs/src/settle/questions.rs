@@ -3,7 +3,7 @@
 use pipeline::dead_letter::Reject;
 use schemas::game_event::GameEventKind;
 use schemas::ids::QuestionId;
-use schemas::question::{QuestionRow, QuestionSpec};
+use schemas::question::{QuestionRow, QuestionSpec, Source};
 use schemas::time::Timestamp;
 
 use crate::rows::{self, Rows};
@@ -55,6 +55,20 @@ pub fn find(kind: &GameEventKind, rows: &Rows) -> Result<QuestionRow, Reject> {
     rows::question(rows, id).cloned().ok_or_else(|| {
         Reject::invalid(format!("question_uuid: there is no question {id}; open it first, then redrive this record"))
     })
+}
+
+/// What to note of an answer that vision sees after the question's is final. The job cannot know of that, so
+/// nobody is to blame.
+pub fn too_late(kind: &GameEventKind, question: &QuestionRow) -> Option<String> {
+    match kind {
+        GameEventKind::OutcomeObserved { outcome_index, source: Source::Vision, .. }
+            if question.settling_from.is_some() =>
+        {
+            let (id, state) = (question.spec.question_uuid, question.state);
+            Some(format!("question {id}: vision saw outcome {outcome_index} when it was {state} for good"))
+        }
+        _ => None,
+    }
 }
 
 /// Puts a changed question back.

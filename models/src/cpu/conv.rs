@@ -1,19 +1,24 @@
 //! A direct convolution with bias and SiLU in one pass.
 //!
-//! Outputs are computed in tiles of a few places by [`LANES`] channels, whose sums stay in registers from
+//! Outputs are computed in tiles of a few places by a group of channels, whose sums stay in registers from
 //! the first to the last weight ([`super::tile`]). The weights of such a group of channels lie in the order
 //! in which the window is walked. The input gets a border of zeros, so that windows need no edges.
 
+use pulp::Arch;
+
 use super::Map;
-use super::tile::{LANES, Tiles};
+use super::tile::{Tiles, lanes};
 use crate::weights::Folded;
 
 /// A convolution, its weights laid out for tiles.
 #[derive(Debug)]
 pub(crate) struct Conv {
-    /// By groups of [`LANES`] outputs: rows of the kernel, then `side · inputs` places of a row, then the lanes.
-    weights: Vec<[f32; LANES]>,
-    bias: Vec<[f32; LANES]>,
+    /// The instructions that the layout is for.
+    arch: Arch,
+    /// By groups of `lanes` outputs: rows of the kernel, then `side · inputs` places of a row, then the lanes.
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+    lanes: usize,
     inputs: usize,
     outputs: usize,
     side: usize,
@@ -22,25 +27,24 @@ pub(crate) struct Conv {
 }
 
 impl Conv {
-    pub fn new(folded: &Folded) -> Conv {
+    pub fn new(folded: &Folded, arch: Arch) -> Conv {
         let Folded { inputs, outputs, side, stride, activated, .. } = *folded;
-        let groups = outputs.div_ceil(LANES);
-        let mut weights = Vec::with_capacity(groups * side * side * inputs);
+        let lanes = lanes(outputs, arch);
+        let groups = outputs.div_ceil(lanes);
+        let mut weights = Vec::with_capacity(groups * side * side * inputs * lanes);
         for group in 0..groups {
             for place in 0..side * side {
                 for input in 0..inputs {
-                    weights.push(std::array::from_fn(|lane| {
-                        let output = group * LANES + lane;
+                    weights.extend((group * lanes..(group + 1) * lanes).map(|output| {
                         let at = (output * inputs + input) * side * side + place;
                         if output < outputs { folded.weight[at] } else { 0.0 }
                     }));
                 }
             }
         }
-        let bias = |group: usize| {
-            std::array::from_fn(|lane| folded.bias.get(group * LANES + lane).copied().unwrap_or_default())
-        };
-        Conv { weights, bias: (0..groups).map(bias).collect(), inputs, outputs, side, stride, activated }
+        let mut bias = folded.bias.clone();
+        bias.resize(groups * lanes, 0.0);
+        Conv { arch, weights, bias, lanes, inputs, outputs, side, stride, activated }
     }
 
     pub fn run(&self, map: &Map) -> Map {
@@ -63,12 +67,13 @@ impl Conv {
             stride: self.stride,
             width: out.width,
             outputs: self.outputs,
+            lanes: self.lanes,
             weights: &self.weights,
             bias: &self.bias,
             activated: self.activated,
             out: &mut out.values,
         };
-        pulp::Arch::new().dispatch(tiles);
+        self.arch.dispatch(tiles);
         out
     }
 }
@@ -81,4 +86,72 @@ fn border(map: &Map, padding: usize) -> Map {
         out[from..from + width * channels].copy_from_slice(map.row(y));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What there is on this machine, from the widest registers to none.
+    fn every_arch() -> Vec<Arch> {
+        let mut all = vec![Arch::new(), Arch::Scalar];
+        #[cfg(target_arch = "x86_64")]
+        all.extend(pulp::x86::V3::try_new().map(Arch::V3));
+        all
+    }
+
+    /// Numbers that look random and are small whole ones, so that sums are exact in any order.
+    fn numbers(count: usize, seed: usize) -> Vec<f32> {
+        (0..count).map(|at| ((at * 7_919 + seed * 104_729) % 17) as f32 - 8.0).collect()
+    }
+
+    /// The definition.
+    fn expected(map: &Map, folded: &Folded, [height, width]: [usize; 2]) -> Vec<f32> {
+        let mut out = Vec::new();
+        for place in 0..height * width {
+            for output in 0..folded.outputs {
+                let mut sum = folded.bias[output];
+                for at in 0..folded.side * folded.side * folded.inputs {
+                    let (input, ky, kx) =
+                        (at % folded.inputs, at / folded.inputs / folded.side, at / folded.inputs % folded.side);
+                    let y = (place / width * folded.stride + ky).checked_sub(folded.side / 2);
+                    let x = (place % width * folded.stride + kx).checked_sub(folded.side / 2);
+                    let (Some(y), Some(x)) = (y.filter(|y| *y < map.height), x.filter(|x| *x < map.width)) else {
+                        continue;
+                    };
+                    let weight =
+                        folded.weight[((output * folded.inputs + input) * folded.side + ky) * folded.side + kx];
+                    sum += weight * map.row(y)[x * map.channels + input];
+                }
+                out.push(sum);
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn every_way_gives_the_definition() {
+        for (width, height, inputs, outputs, side, stride) in [
+            (1, 1, 3, 4, 1, 1),
+            (7, 5, 3, 16, 3, 2),
+            (12, 3, 2, 17, 3, 1),
+            (13, 4, 16, 32, 3, 1),
+            (25, 2, 5, 40, 1, 1),
+            (40, 6, 4, 64, 3, 2),
+            (11, 2, 8, 1, 3, 1),
+        ] {
+            let map = Map { height, width, channels: inputs, values: numbers(height * width * inputs, 1) };
+            let weight = numbers(outputs * inputs * side * side, 2);
+            let folded = Folded { weight, bias: numbers(outputs, 3), inputs, outputs, side, stride, activated: false };
+            for arch in every_arch() {
+                let found = Conv::new(&folded, arch).run(&map);
+                let size = [found.height, found.width];
+                assert_eq!(size, [height.div_ceil(stride), width.div_ceil(stride)]);
+                assert!(
+                    found.values == expected(&map, &folded, size),
+                    "{arch:?}: {width} × {height}, {outputs} outputs"
+                );
+            }
+        }
+    }
 }

@@ -51,7 +51,7 @@ impl Ops for Cpu {
     type Conv = Conv;
 
     fn conv(&self, folded: Folded) -> Conv {
-        Conv::new(&folded)
+        Conv::new(&folded, pulp::Arch::new())
     }
 
     fn images(&self, images: &[Vec<f32>], size: usize) -> Result<Batch> {

@@ -1,15 +1,17 @@
 //! The innermost loops of a convolution, compiled for what the processor has (by `pulp`).
 //!
-//! A tile's sums are `PLACES · LANES` numbers: with 256-bit registers 12 of the 16 there are, the rest being
-//! for a row of weights and one input. Everything is safe code that the compiler turns into fused
-//! multiply-adds over whole registers.
+//! A tile is a few places by [`lanes`] channels, whose sums stay in registers: with 512 bits 12 places by 32
+//! channels in 24 of the 32 registers there are, with 256 bits 6 by 16 in 12 of 16; the rest is for a row of weights
+//! and one input. A row of places is cut into tiles of about the same size.
 
-use pulp::{Simd, WithSimd};
+use pulp::{Arch, Simd, WithSimd};
 
-/// Output channels of a tile.
-pub(super) const LANES: usize = 16;
+/// Output channels of a tile, at most.
+pub(super) const MOST_LANES: usize = 32;
+/// Output channels of a tile where there are few, or registers are small.
+const FEW_LANES: usize = 16;
 /// Places of a tile, at most.
-const PLACES: usize = 6;
+const MOST_PLACES: usize = 12;
 
 /// A convolution at work.
 pub(super) struct Tiles<'a> {
@@ -28,71 +30,107 @@ pub(super) struct Tiles<'a> {
     pub width: usize,
     /// Output channels.
     pub outputs: usize,
+    /// Output channels of a tile.
+    pub lanes: usize,
     /// See [`super::conv::Conv`].
-    pub weights: &'a [[f32; LANES]],
-    pub bias: &'a [[f32; LANES]],
+    pub weights: &'a [f32],
+    pub bias: &'a [f32],
     pub activated: bool,
     pub out: &'a mut [f32],
+}
+
+/// Output channels of a tile, of so many in all, with these instructions.
+pub(super) fn lanes(outputs: usize, arch: Arch) -> usize {
+    struct Register;
+    impl WithSimd for Register {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _simd: S) -> usize {
+            S::F32_LANES
+        }
+    }
+    let wide = arch.dispatch(Register) >= FEW_LANES;
+    if wide && outputs > FEW_LANES { MOST_LANES } else { FEW_LANES }
 }
 
 impl WithSimd for Tiles<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, _simd: S) {
-        for group in 0..self.bias.len() {
-            for y in 0..self.out.len() / (self.width * self.outputs) {
-                let mut x = 0;
-                while x < self.width {
-                    match self.width - x {
-                        1 => self.tile::<1>(group, y, x),
-                        2 => self.tile::<2>(group, y, x),
-                        3 => self.tile::<3>(group, y, x),
-                        4 => self.tile::<4>(group, y, x),
-                        5 => self.tile::<5>(group, y, x),
-                        // Two of four and five rather than one of six and a small one.
-                        8 => self.tile::<4>(group, y, x),
-                        9 | 10 => self.tile::<5>(group, y, x),
-                        _ => self.tile::<PLACES>(group, y, x),
-                    }
-                    x += match self.width - x {
-                        few @ 1..=5 => few,
-                        8 => 4,
-                        9 | 10 => 5,
-                        _ => PLACES,
-                    };
-                }
-            }
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self.lanes / S::F32_LANES {
+            1 => self.groups::<S, 1>(simd, MOST_PLACES),
+            2 if S::F32_LANES >= FEW_LANES => self.groups::<S, 2>(simd, MOST_PLACES),
+            2 => self.groups::<S, 2>(simd, 6),
+            4 => self.groups::<S, 4>(simd, 5),
+            // Without registers worth the name.
+            _ => self.groups::<S, FEW_LANES>(simd, 1),
         }
     }
 }
 
 impl Tiles<'_> {
+    /// Every tile, of `V` registers of channels and at most `places`.
+    #[inline(always)]
+    fn groups<S: Simd, const V: usize>(mut self, simd: S, places: usize) {
+        let tiles = self.width.div_ceil(places);
+        for group in 0..self.outputs.div_ceil(self.lanes) {
+            for y in 0..self.out.len() / (self.width * self.outputs) {
+                let mut x = 0;
+                for tile in 0..tiles {
+                    let end = (tile + 1) * self.width / tiles;
+                    match end - x {
+                        1 => self.tile::<S, V, 1>(simd, group, y, x),
+                        2 => self.tile::<S, V, 2>(simd, group, y, x),
+                        3 => self.tile::<S, V, 3>(simd, group, y, x),
+                        4 => self.tile::<S, V, 4>(simd, group, y, x),
+                        5 => self.tile::<S, V, 5>(simd, group, y, x),
+                        6 => self.tile::<S, V, 6>(simd, group, y, x),
+                        7 => self.tile::<S, V, 7>(simd, group, y, x),
+                        8 => self.tile::<S, V, 8>(simd, group, y, x),
+                        9 => self.tile::<S, V, 9>(simd, group, y, x),
+                        10 => self.tile::<S, V, 10>(simd, group, y, x),
+                        11 => self.tile::<S, V, 11>(simd, group, y, x),
+                        _ => self.tile::<S, V, MOST_PLACES>(simd, group, y, x),
+                    }
+                    x = end;
+                }
+            }
+        }
+    }
+
     /// Computes `N` places from `(x, y)` on, of a group of channels.
     #[inline(always)]
-    fn tile<const N: usize>(&mut self, group: usize, y: usize, x: usize) {
-        let (run, taps) = (self.run, self.side * self.run);
-        let weights = &self.weights[group * taps..][..taps];
-        let mut sums = [self.bias[group]; N];
-        for (ky, weights) in weights.chunks_exact(run).enumerate() {
+    fn tile<S: Simd, const V: usize, const N: usize>(&mut self, simd: S, group: usize, y: usize, x: usize) {
+        let Tiles { run, lanes, input, weights, bias, .. } = *self;
+        let registers = |numbers| S::as_simd_f32s(numbers).0.as_chunks::<V>().0;
+        let (bias, taps) = (registers(&bias[group * lanes..][..lanes]), self.side * run * lanes);
+        let weights = &weights[group * taps..][..taps];
+        let mut sums = [bias[0]; N];
+        for (ky, weights) in weights.chunks_exact(run * lanes).enumerate() {
             let from = (y * self.stride + ky) * self.row + x * self.step;
-            let windows: [&[f32]; N] = std::array::from_fn(|place| &self.input[from + place * self.step..][..run]);
-            for (at, weights) in weights.iter().enumerate() {
+            let windows: [&[f32]; N] = std::array::from_fn(|place| &input[from + place * self.step..][..run]);
+            let weights = &registers(weights)[..run];
+            for at in 0..run {
                 for place in 0..N {
-                    let input = windows[place][at];
-                    for lane in 0..LANES {
-                        sums[place][lane] = input.mul_add(weights[lane], sums[place][lane]);
+                    let value = simd.splat_f32s(windows[place][at]);
+                    for register in 0..V {
+                        sums[place][register] =
+                            simd.mul_add_e_f32s(value, weights[at][register], sums[place][register]);
                     }
                 }
             }
         }
-        if self.activated {
-            sums.iter_mut().flatten().for_each(|sum| *sum = silu(*sum));
-        }
-        let (first, lanes) = (group * LANES, LANES.min(self.outputs - group * LANES));
+        let (first, count) = (group * lanes, lanes.min(self.outputs - group * lanes));
+        let mut numbers = [0.0; MOST_LANES];
         for (place, sums) in sums.iter().enumerate() {
+            S::as_mut_simd_f32s(&mut numbers[..lanes]).0.copy_from_slice(sums);
+            if self.activated {
+                numbers.iter_mut().for_each(|sum| *sum = silu(*sum));
+            }
             let at = (y * self.width + x + place) * self.outputs + first;
-            self.out[at..at + lanes].copy_from_slice(&sums[..lanes]);
+            self.out[at..at + count].copy_from_slice(&numbers[..count]);
         }
     }
 }

@@ -183,26 +183,35 @@ impl<J: Job> Reader<J> {
     /// The next records in order that arrived before `barrier`, as many as make a batch.
     async fn next_batch(&mut self, barrier: Arrival) -> Result<Batch<J::Event>> {
         let waiting: usize = self.cursors.iter().map(|cursor| cursor.queue.len()).sum();
-        let mut entries = Vec::with_capacity(waiting.min(self.batch_records));
+        let mut read = Vec::with_capacity(waiting.min(self.batch_records));
         let mut bytes = 0;
-        while entries.len() < self.batch_records && bytes < self.batch_bytes {
+        while read.len() < self.batch_records && bytes < self.batch_bytes {
             self.fill().await?;
             let Some((place, effective)) = self.first(barrier) else { break };
             let cursor = &mut self.cursors[place];
             let Some(record) = cursor.queue.pop_front() else { break };
             cursor.effective = effective;
             cursor.after = record.position;
-            let (input, shard) = (cursor.input, cursor.shard);
             bytes += record.data.len();
-            let event = self.job.decode(input, &record.data).map(|event| (self.job.decision(&event), event));
-            entries.push(Entry { input, shard, effective, record, event });
+            read.push((cursor.input, cursor.shard, effective, record));
         }
         // An empty queue says nothing about the frontier until its shard was asked again.
         self.fill().await?;
+        let entries = self.decode(read)?;
         self.ports.metrics.add(Metric::LogReadRecords, entries.len() as u64);
         self.ports.metrics.add(Metric::LogReadBytes, bytes as u64);
         let frontier = self.cursors.iter().filter_map(Cursor::head).min().unwrap_or(Arrival::MAX).min(barrier);
         Ok(Batch { entries, frontier: frontier.max(self.sent) })
+    }
+
+    fn decode(&self, read: Vec<(usize, ShardId, Arrival, Record)>) -> Result<Vec<Entry<J::Event>>> {
+        let data: Vec<(usize, &[u8])> = read.iter().map(|(input, .., record)| (*input, &record.data[..])).collect();
+        let events = self.job.decode_batch(&data)?.into_iter();
+        let entry = |((input, shard, effective, record), event): (_, std::result::Result<J::Event, Reject>)| {
+            let event = event.map(|event| (self.job.decision(&event), event));
+            Entry { input, shard, effective, record, event }
+        };
+        Ok(read.into_iter().zip(events).map(entry).collect())
     }
 
     /// Reads on in every shard whose queue ran dry and that may have more before the barrier.

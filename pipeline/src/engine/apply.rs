@@ -280,7 +280,8 @@ impl<J: Job> Applier<J> {
             run.limit = run.limit.min(due);
         }
         let place = keep(&mut run.facts[entry.input], decided.fact, earlier.map_or(FactPlace::None, |k| k.fact));
-        run.known.insert((entry.input, id), Known { fingerprint, open: decided.open, fact: place, fresh: true });
+        run.known
+            .insert((entry.input, id), Known { fingerprint, open: decided.open, fact: place, fresh: decided.kept });
     }
 
     fn reject(&self, entry: &Entry<J::Event>, reject: Reject, run: &mut Open<J::Fact>) {

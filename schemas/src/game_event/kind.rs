@@ -1,5 +1,7 @@
 //! The closed list of game events with the fields of each, written down once.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -216,6 +218,25 @@ kinds! {
         /// The transaction.
         transaction: Transaction,
     }
+    /// What is on the screen of a broadcast has changed, as far as the vision models see.
+    "state_changed" StateChanged {
+        /// Which broadcast.
+        stream_uuid: StreamId,
+        /// The state now, by its name in the model.
+        state: String,
+        /// The state before, if there was one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        before: Option<String>,
+        /// The mean confidence of the frames it rests on.
+        confidence: Probability,
+        /// Sequence numbers of those frames.
+        frames: Vec<u64>,
+        /// What the detector found in the last of them: how many, by class.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        detections: BTreeMap<String, u32>,
+        /// SHA-256 of the classifier's weights, in hexadecimal.
+        model: String,
+    }
     /// Something happened in the game: a goal, a wicket, a kill, a round.
     "game_moment" GameMoment {
         /// What is played.
@@ -262,6 +283,11 @@ impl GameEventKind {
             }
             Self::Deposit { transaction, .. } | Self::Withdrawal { transaction, .. } => {
                 check_not_negative("transaction.amount", transaction.amount)
+            }
+            Self::StateChanged { state, before, model, .. } => {
+                check_text("state", state, MAX_NAME_BYTES)?;
+                check_optional("before", before.as_ref(), MAX_NAME_BYTES)?;
+                check_text("model", model, MAX_NAME_BYTES)
             }
             Self::StreamEnded { .. } | Self::BettingClosed { .. } => Ok(()),
         }

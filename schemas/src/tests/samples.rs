@@ -104,6 +104,7 @@ pub fn question() -> QuestionSpec {
         quorum: 1,
         collateral_decimals: 6,
         winners: Winners::default(),
+        rule: None,
     }
 }
 
@@ -174,6 +175,15 @@ pub fn game_events() -> Vec<GameEvent> {
         },
         GameEventKind::Deposit { address: address(), transaction: transaction() },
         GameEventKind::Withdrawal { address: address(), transaction: transaction() },
+        GameEventKind::StateChanged {
+            stream_uuid: stream_id(),
+            state: "cleared".into(),
+            before: Some("playing".into()),
+            confidence: "0.98".parse().unwrap(),
+            frames: vec![1_657_550_847_332, 1_657_550_847_532, 1_657_550_847_732],
+            detections: [("archer".to_owned(), 1), ("zombie".to_owned(), 3)].into(),
+            model: "5f".repeat(32),
+        },
         GameEventKind::GameMoment {
             game: "cricket".into(),
             kind: "wicket".into(),

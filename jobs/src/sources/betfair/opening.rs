@@ -95,6 +95,7 @@ impl Market {
             quorum: 1,
             collateral_decimals: 6,
             winners: winners(definition.number_of_winners, self.outcomes.len()),
+            rule: None,
         })
     }
 

@@ -141,6 +141,7 @@ fn question_spec(people: &People, number: u32, betting_end_time: Timestamp) -> Q
         quorum: 2,
         collateral_decimals: 6,
         winners: Winners::default(),
+        rule: None,
     }
 }
 

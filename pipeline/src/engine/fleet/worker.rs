@@ -214,11 +214,12 @@ impl<J: Job> Worker<J> {
         let refused = found.refused.into_iter();
         let refused = refused.map(|(record, why)| DeadLetter::of(self.fleet.stream(), self.shard.id, &record, why));
         self.write_dead(refused.collect()).await?;
+        let data: Vec<_> = found.records.iter().map(|record| (self.fleet.input, &record.data[..])).collect();
+        let events = self.fleet.job.decode_batch(&data)?;
         let mut entries = Vec::with_capacity(found.records.len());
         let mut effective = self.effective.max(self.frontier);
-        for record in found.records {
+        for (record, event) in found.records.into_iter().zip(events) {
             effective = effective.max(record.arrived_at);
-            let event = self.fleet.job.decode(self.fleet.input, &record.data);
             let event = event.map(|event| (self.fleet.job.decision(&event), event));
             entries.push(Entry { record, effective, event });
         }

@@ -5,7 +5,8 @@
 //! records, and asserts that both end with the same totals. `latency --rate N` measures from an
 //! append to the visible profile; `settle` settles a million bets on one question, `mails` fills the
 //! local inbox; `windows` compares our windows with those of Flink, Pathway, Bytewax, DuckDB, Polars
-//! and a bare loop; `aws` measures what reading, memory, sharing and writing cost there. Medians and
+//! and a bare loop; `aws` measures what reading, memory, sharing and writing cost there; `vision` compares the models'
+//! speed with onnxruntime's, PyTorch's and tract's. Medians and
 //! ratios are what counts; absolute times are this machine's.
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +21,7 @@ mod ours;
 mod settle;
 mod sqlite;
 mod usage;
+mod vision;
 mod windows;
 
 use jobs::node::NodeOptions;
@@ -84,6 +86,7 @@ fn main() {
     match verb.as_str() {
         "windows" => return windows::run(&options),
         "aws" => return aws::run(&options),
+        "vision" => return vision::run(&options),
         aws::SERVE_VERB => return aws::server::serve(),
         windows::CONTESTANT_VERB => return windows::run_own(&options),
         _ => {}
@@ -112,7 +115,7 @@ fn main() {
         "mails" => settle::mails(number("--count", 100_000), number("--runs", 3)),
         "latency" => latency::run(&work, number("--rate", 50_000), number("--seconds", 20), number("--runs", 3)),
         _ => eprintln!(
-            "usage: throughput [--count N] [--peer N] | latency [--rate N] [--seconds N] | settle [--count N] | mails [--count N] | windows [--help] | aws [--help]\nall but windows and aws: [--runs N] [--batch N] [--buffer MIB] [--questions N] [--bettors N] [--hours N]"
+            "usage: throughput [--count N] [--peer N] | latency [--rate N] [--seconds N] | settle [--count N] | mails [--count N] | windows [--help] | aws [--help] | vision [--help]\nall but these three: [--runs N] [--batch N] [--buffer MIB] [--questions N] [--bettors N] [--hours N]"
         ),
     }
 }

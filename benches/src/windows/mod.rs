@@ -23,7 +23,7 @@ mod scan;
 mod single_pass;
 mod stages;
 mod table;
-mod venv;
+pub mod venv;
 
 use std::collections::HashMap;
 use std::fs;

@@ -22,6 +22,10 @@ pub const DATAFUSION: Venv =
 pub const BATCH: Venv = Venv { name: "batch", requirements: include_str!("../../peers/requirements-batch.txt") };
 
 impl Venv {
+    pub const fn new(name: &'static str, requirements: &'static str) -> Venv {
+        Venv { name, requirements }
+    }
+
     pub fn python(&self, target: &Path) -> PathBuf {
         self.folder(target).join("bin/python")
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{BooleanArray, RecordBatch};
+use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use pipeline::dead_letter::{self, Reject};
 use pipeline::job::{Ask, At, Decided, DecisionKey, Effects, Input, Job, Placed, Sealed};
@@ -124,6 +124,12 @@ impl Job for Betting {
         }
     }
 
+    fn needs_also(&self, event: &Event, rows: &Rows, keys: &mut Vec<Key>) {
+        if let Event::Game(event) = event {
+            settle::needs_also(event, rows, keys);
+        }
+    }
+
     fn apply(
         &self,
         event: &Event,
@@ -184,8 +190,7 @@ impl Job for Betting {
 
     fn seal(&self, input: usize, facts: &[BetRow]) -> Result<Sealed> {
         if input != BETS {
-            let none = RecordBatch::new_empty(Arc::new(Schema::empty()));
-            return Ok(Sealed { rows: none, windowed: BooleanArray::from(Vec::<bool>::new()) });
+            return Ok(Sealed::none());
         }
         // Whatever became of it since: a bet counts that was accepted.
         let windowed = facts.iter().map(|row| Some(row.status != BetStatus::Rejected)).collect();

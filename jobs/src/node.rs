@@ -241,7 +241,11 @@ impl Node {
         let rules = BetRules { max_skew_ms: self.options.max_skew_ms, notify: self.options.notify };
         let mut betting = Betting::new(rules, self.options.settle_rules(), self.streamed());
         let mut jobs = Vec::new();
-        if let Some(options) = vision {
+        if let Some(mut options) = vision {
+            if stop.is_draining() {
+                // Whoever drains wants all of it, and waits.
+                options.latency = None;
+            }
             let vision = Vision::load(options, self.metrics.clone())?;
             betting = betting.with_states(vision.states());
             jobs.push(Job::beside(stop.clone(), vision, self.ports(), vision::loop_options()));

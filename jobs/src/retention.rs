@@ -7,8 +7,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pipeline::engine::checkpoint;
-use pipeline::record::Position;
-use pipeline::shard::ShardId;
 use pipeline::{Arrival, Result};
 use schemas::codec::Event;
 use schemas::frame::Frame;
@@ -35,29 +33,32 @@ impl Retention {
     }
 }
 
-/// Trims every stream again and again, until the task is aborted.
-pub async fn keep(node: Node, retention: Retention) {
+/// Trims every stream again and again, until the task is aborted. `loops` are those that run.
+pub async fn keep(node: Node, retention: Retention, loops: Vec<&'static str>) {
     let mut ticks = tokio::time::interval(EVERY);
     loop {
         ticks.tick().await;
-        if let Err(error) = trim(&node, retention).await {
+        if let Err(error) = trim(&node, retention, &loops).await {
             tracing::warn!(%error, "old records were not removed; the next try is in a minute");
         }
     }
 }
 
-async fn trim(node: &Node, retention: Retention) -> Result<()> {
-    let applied = applied(node).await?;
+async fn trim(node: &Node, retention: Retention, loops: &[&'static str]) -> Result<()> {
+    let mut progress = BTreeMap::new();
+    for name in loops {
+        progress.insert(*name, checkpoint::load(&node.ports().tables, name).await?.shards);
+    }
     for stream in node.log.streams() {
         let shards = node.log.shards(&stream)?;
         let newest = shards.iter().map(|shard| shard.last_arrival).max().unwrap_or(Arrival::MIN);
         let before = newest.plus_ms(retention.of(&stream).saturating_neg());
-        // What no job reads here, such as notifications where no mails are sent, is kept for its age alone.
-        let read = matches!(&stream[..], "bets" | "game-events") || applied.keys().any(|(name, _)| *name == stream);
+        let readers: Vec<_> = readers(&stream).iter().filter_map(|name| progress.get(name)).collect();
         for shard in shards {
-            let applied = applied.get(&(stream.clone(), shard.id)).copied();
-            let consumed = if read { applied.unwrap_or_default() } else { shard.last };
-            let removed = node.log.trim(&stream, shard.id, before, consumed)?;
+            let at = (stream.clone(), shard.id);
+            let applied = readers.iter().map(|shards| shards.get(&at).map(|at| at.position).unwrap_or_default()).min();
+            // What no job reads here is kept for its age alone.
+            let removed = node.log.trim(&stream, shard.id, before, applied.unwrap_or(shard.last))?;
             if removed > 0 {
                 tracing::info!(%stream, shard = %shard.id, blocks = removed, "old records removed");
             }
@@ -66,15 +67,13 @@ async fn trim(node: &Node, retention: Retention) -> Result<()> {
     Ok(())
 }
 
-/// How far every loop that reads a shard has applied it.
-async fn applied(node: &Node) -> Result<BTreeMap<(String, ShardId), Position>> {
-    let tables = node.ports().tables;
-    let mut applied = BTreeMap::new();
-    for name in [betting::LOOP, fold::LOOP, vision::LOOP] {
-        for (shard, checkpoint) in checkpoint::load(&tables, name).await?.shards {
-            let least = applied.entry(shard).or_insert(checkpoint.position);
-            *least = checkpoint.position.min(*least);
-        }
+/// The loops that read a stream, where they run.
+fn readers(stream: &str) -> &'static [&'static str] {
+    match stream {
+        "bets" => &[betting::LOOP],
+        "game-events" => &[betting::LOOP, vision::LOOP],
+        "frames" => &[vision::LOOP],
+        "notifications" => &[fold::LOOP],
+        _ => &[],
     }
-    Ok(applied)
 }

@@ -71,6 +71,13 @@ pub fn needs(event: &GameEvent, keys: &mut Vec<Key>) {
     }
 }
 
+/// The rows that follow from those: whose broadcast it is that ends.
+pub fn needs_also(event: &GameEvent, rows: &Rows, keys: &mut Vec<Key>) {
+    if let GameEventKind::StreamEnded { stream_uuid } = &event.kind {
+        keys.extend(rows::stream(rows, *stream_uuid).and_then(|row| row.spec.streamer).map(Key::Streamer));
+    }
+}
+
 /// Applies an event to the rows it names.
 pub fn apply(
     event: &GameEvent,

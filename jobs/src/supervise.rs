@@ -34,14 +34,24 @@ impl Job {
         (&mut self.task).await.map_err(|cause| Error::fatal("a job", cause))?
     }
 
-    /// Ends it downstream of a job that has ended.
-    async fn end(mut self, drain: bool) -> Result<()> {
-        if drain {
-            self.stop.when_drained()
-        } else {
-            self.stop.now()
+    /// Ends it downstream of a job that has ended. While it drains, `stop` still stops it.
+    async fn end(mut self, drain: bool, stop: &Stop) -> Result<()> {
+        if !drain {
+            self.stop.now();
+            return self.ended().await;
         }
-        self.ended().await
+        self.stop.when_drained();
+        let (mut stopped, told) = (stop.watch(), self.stop.clone());
+        let stopping = async {
+            // It cannot close: whoever could is here.
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+            told.now();
+            std::future::pending::<()>().await
+        };
+        tokio::select! {
+            ended = self.ended() => ended,
+            () = stopping => Ok(()),
+        }
     }
 }
 
@@ -54,7 +64,7 @@ pub async fn run(mut jobs: Vec<Job>, stop: Stop) -> Result<()> {
     let mut outcome = ended;
     for (number, job) in jobs.into_iter().enumerate() {
         if number != over {
-            outcome = match (outcome, job.end(drain).await) {
+            outcome = match (outcome, job.end(drain, &stop).await) {
                 // What fails after a crash fails because of it.
                 (_, crash @ Err(Error::Crashed(_))) => crash,
                 (earlier, later) => earlier.and(later),

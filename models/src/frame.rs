@@ -98,7 +98,11 @@ fn jpeg(bytes: &[u8], options: DecoderOptions, limits: &Limits) -> Result<Frame>
 }
 
 fn png(bytes: &[u8], options: DecoderOptions, limits: &Limits) -> Result<Frame> {
-    let bad = |cause| Error::frame(format!("PNG: {cause:?}"));
+    let bad = |cause| {
+        // zune-png shows its errors as Rust does, over several lines.
+        let text = format!("{cause:?}");
+        Error::frame(format!("PNG: {}", text.trim_matches(|c: char| c == '"' || c.is_whitespace())))
+    };
     let mut decoder = PngDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(bad)?;
     let (width, height) = decoder.dimensions().ok_or_else(|| Error::frame("PNG: no picture in it"))?;

@@ -33,6 +33,21 @@ pub enum Device {
     Wgpu,
 }
 
+impl Device {
+    /// Whether the device was built in; a graphics card may be missing all the same.
+    ///
+    /// # Errors
+    /// `Device`, with how to build it in.
+    pub fn built_in(self) -> Result<Device> {
+        let name = match self {
+            Device::Cuda(_) if !cfg!(feature = "cuda") => "cuda",
+            Device::Wgpu if !cfg!(feature = "wgpu") => "wgpu",
+            _ => return Ok(self),
+        };
+        Err(Error::Device(format!("device {name} is not built in; build with --features {name}")))
+    }
+}
+
 impl FromStr for Device {
     type Err = Error;
 
@@ -189,10 +204,7 @@ fn burn(device: Device) -> Result<burn_tensor::Device> {
         Device::Wgpu => Ok(burn_tensor::Device::wgpu(burn_tensor::DeviceKind::DefaultDevice)),
         Device::Cpu | Device::Flex => Ok(burn_tensor::Device::flex()),
         #[cfg(not(all(feature = "cuda", feature = "wgpu")))]
-        Device::Cuda(_) | Device::Wgpu => {
-            let name = if device == Device::Wgpu { "wgpu" } else { "cuda" };
-            Err(Error::Device(format!("device {name} is not built in; build with --features {name}")))
-        }
+        Device::Cuda(_) | Device::Wgpu => device.built_in().and(Ok(burn_tensor::Device::flex())),
     }
 }
 
@@ -221,6 +233,13 @@ fn info(weights: &Weights) -> Result<Info, String> {
         Some(names) => names.split(',').map(|name| name.trim().to_owned()).collect(),
         None => (0..count).map(|class| class.to_string()).collect(),
     };
+    let twice = classes.iter().enumerate().find(|(at, name)| name.is_empty() || classes[..*at].contains(name));
+    if let Some((_, name)) = twice {
+        return Err(format!("a class is called {name:?}, which is nothing, or another one's name"));
+    }
+    if count == 0 {
+        return Err(format!("{layer} has no classes"));
+    }
     if classes.len() != count {
         return Err(format!("{} names of classes ({}) for {count} classes", classes.len(), classes.join(", ")));
     }
@@ -257,6 +276,16 @@ enum Heads {
     Boxes(Vec<[Raw; 3]>),
 }
 
+impl Heads {
+    fn are_finite(&self) -> bool {
+        let finite = |values: &Vec<f32>| values.iter().all(|value| value.is_finite());
+        match self {
+            Heads::Classes(logits) => logits.iter().all(finite),
+            Heads::Boxes(raw) => raw.iter().flatten().all(|scale| finite(&scale.boxes) && finite(&scale.classes)),
+        }
+    }
+}
+
 impl<O: Ops> Network<O> {
     fn run(&self, images: &[Vec<f32>], size: usize) -> Result<Heads> {
         match self {
@@ -273,6 +302,9 @@ impl Model {
     }
 
     /// Says of each frame what it sees, in their order.
+    ///
+    /// # Errors
+    /// `Weights` where the network computes what is no number, `Device` where the device fails.
     pub fn infer(&self, frames: &[Frame]) -> Result<Vec<Output>> {
         let mut images = Vec::with_capacity(frames.len());
         let mut places = Vec::with_capacity(frames.len());
@@ -317,10 +349,14 @@ impl Model {
     }
 
     fn heads(&self, images: &[Vec<f32>]) -> Result<Heads> {
-        match &self.network {
-            Placement::Cpu(network) => network.run(images, self.info.size),
-            Placement::Burn(network) => network.run(images, self.info.size),
+        let heads = match &self.network {
+            Placement::Cpu(network) => network.run(images, self.info.size)?,
+            Placement::Burn(network) => network.run(images, self.info.size)?,
+        };
+        if heads.are_finite() {
+            return Ok(heads);
         }
+        Err(Error::Weights(format!("the {} computes what is no number: its weights are too large", self.info.kind)))
     }
 
     fn classes(&self, logits: &[f32]) -> Classes {

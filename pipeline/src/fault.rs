@@ -63,6 +63,41 @@ pub enum Bug {
     LateWithoutRevision,
     /// Game events lose their precedence over bets that arrived in the same millisecond.
     TiesReversed,
+    /// What could not be applied is not kept.
+    DeadLettersDropped,
+    /// Of several records that a run emits, the last is lost.
+    EmitDropped,
+    /// Timers are set in memory alone.
+    TimersUnwritten,
+    /// What a timer changes in rows is not written.
+    TickRowsDropped,
+    /// What a timer changes in stored facts is not written.
+    AmendmentsDropped,
+    /// A checkpoint says one record more than was applied.
+    CheckpointAhead,
+    /// Decisions that leave no facts are not stored, and others stay open.
+    ClaimsUnwritten,
+    /// What a run adds to the windows is added twice.
+    PartialsDoubled,
+}
+
+impl Bug {
+    /// Every one.
+    pub const ALL: [Bug; 13] = [
+        Bug::CheckpointBeforeCommit,
+        Bug::ClaimIgnored,
+        Bug::WindowClosedEarly,
+        Bug::LateWithoutRevision,
+        Bug::TiesReversed,
+        Bug::DeadLettersDropped,
+        Bug::EmitDropped,
+        Bug::TimersUnwritten,
+        Bug::TickRowsDropped,
+        Bug::AmendmentsDropped,
+        Bug::CheckpointAhead,
+        Bug::ClaimsUnwritten,
+        Bug::PartialsDoubled,
+    ];
 }
 
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch};
+use arrow::datatypes::Schema;
 
 use crate::clock::Arrival;
 use crate::dead_letter::{DeadLetter, Reject};
@@ -76,6 +77,14 @@ pub struct Sealed {
     pub windowed: BooleanArray,
 }
 
+impl Sealed {
+    /// No facts, as of an input whose decisions leave none.
+    pub fn none() -> Sealed {
+        let rows = RecordBatch::new_empty(Arc::new(Schema::empty()));
+        Sealed { rows, windowed: BooleanArray::from(Vec::<bool>::new()) }
+    }
+}
+
 /// Records to emit, timers to set, rows to write, counts, notes: what a fold returns besides rows and facts.
 #[derive(Debug, Default)]
 pub struct Effects {
@@ -119,7 +128,8 @@ pub struct Ask {
 /// Facts, each with its place.
 pub type Placed<F> = Vec<(RowRef, F)>;
 
-/// A pure fold over the records of its inputs.
+/// A pure fold over the records of its inputs. One that sets no timers, leaves no facts and has no windows need
+/// not speak of them.
 pub trait Job: Send + Sync + 'static {
     /// A decoded record.
     type Event: Send + Sync + 'static;
@@ -151,6 +161,10 @@ pub trait Job: Send + Sync + 'static {
     /// Adds the keys of the rows that applying the event needs.
     fn needs(&self, event: &Self::Event, keys: &mut Vec<Self::Key>);
 
+    /// Adds the keys of rows that are named by rows which [`Job::needs`] has brought, where there are such. What is
+    /// not asked for may be in memory by chance, and must not be relied on.
+    fn needs_also(&self, _event: &Self::Event, _rows: &Rows<Self::Key, Self::Row>, _keys: &mut Vec<Self::Key>) {}
+
     /// Applies an event. A rejection must leave the rows as they were.
     fn apply(
         &self,
@@ -161,39 +175,51 @@ pub trait Job: Send + Sync + 'static {
     ) -> std::result::Result<Decided<Self::Fact>, Reject>;
 
     /// Adds the keys of the rows that a timer of this job needs.
-    fn tick_needs(&self, timer: &[u8], keys: &mut Vec<Self::Key>);
+    fn tick_needs(&self, _timer: &[u8], _keys: &mut Vec<Self::Key>) {}
 
     /// The facts that a timer works on, if any; the rows it needs are there.
-    fn tick_asks(&self, timer: &[u8], rows: &Rows<Self::Key, Self::Row>) -> Option<Ask>;
+    fn tick_asks(&self, _timer: &[u8], _rows: &Rows<Self::Key, Self::Row>) -> Option<Ask> {
+        None
+    }
 
     /// Adds the keys of the rows that working on a fact needs.
-    fn fact_needs(&self, fact: &Self::Fact, keys: &mut Vec<Self::Key>);
+    fn fact_needs(&self, _fact: &Self::Fact, _keys: &mut Vec<Self::Key>) {}
 
     /// Applies a timer that this job set, at the time it was due, and returns the facts that it
     /// changed. They do not enter the windows again.
     fn tick(
         &self,
-        timer: &[u8],
-        due: Arrival,
-        facts: Placed<Self::Fact>,
-        rows: &mut Rows<Self::Key, Self::Row>,
-        effects: &mut Effects,
-    ) -> Placed<Self::Fact>;
+        _timer: &[u8],
+        _due: Arrival,
+        _facts: Placed<Self::Fact>,
+        _rows: &mut Rows<Self::Key, Self::Row>,
+        _effects: &mut Effects,
+    ) -> Placed<Self::Fact> {
+        Vec::new()
+    }
 
     /// The record that tells consumers of a dead letter, if any.
     fn announce(&self, letter: &DeadLetter) -> Option<(&'static str, Append)>;
 
     /// The records that tell consumers of new or revised window results.
-    fn publish(&self, results: &WindowRows) -> Result<Vec<(&'static str, Append)>>;
+    fn publish(&self, _results: &WindowRows) -> Result<Vec<(&'static str, Append)>> {
+        Ok(Vec::new())
+    }
 
     /// The records that tell of rows which came too late for a window, each with its row's arrival.
-    fn late(&self, late: &LateRows) -> Result<Vec<(&'static str, Append)>>;
+    fn late(&self, _late: &LateRows) -> Result<Vec<(&'static str, Append)>> {
+        Ok(Vec::new())
+    }
 
     /// The facts of the input with this number in columns.
-    fn seal(&self, input: usize, facts: &[Self::Fact]) -> Result<Sealed>;
+    fn seal(&self, _input: usize, _facts: &[Self::Fact]) -> Result<Sealed> {
+        Ok(Sealed::none())
+    }
 
     /// The inverse of [`Job::seal`].
-    fn unseal(&self, input: usize, rows: &RecordBatch) -> Result<Vec<Self::Fact>>;
+    fn unseal(&self, _input: usize, _rows: &RecordBatch) -> Result<Vec<Self::Fact>> {
+        Ok(Vec::new())
+    }
 
     /// The row that a fact adds to, where there is one: a sum, which no event reads. Where shards are
     /// worked on apart, each keeps its own and [`Job::apply`]'s changes to it are forgotten.

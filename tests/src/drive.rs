@@ -1,6 +1,6 @@
 //! Feeding a node: lines appended at their own times, the manual clock moved behind them.
 
-use jobs::node::{Node, NodeOptions};
+use jobs::node::{Node, NodeOptions, Running};
 use jobs::notify::letter::Sender;
 use jobs::notify::{MailOptions, MailServer};
 use jobs::sources::generate::{Bets, Defects, Line, MatchDay, Params};
@@ -141,15 +141,39 @@ pub async fn feed_seen(
     faults: Faults,
     vision: Option<&VisionOptions>,
 ) -> Result<Node> {
-    let clock = Clock::manual(at(feed.lines.first()));
-    let node = Node::open_with(options.clone(), clock.clone(), faults.clone())?;
-    let done = node.tables.get(system::SOURCES, b"test")?;
-    let done = done.map_or(0, |bytes| u64::from_be_bytes(bytes.try_into().expect("eight bytes"))) as usize;
-    clock.advance_to(node.high_water().await?);
+    let node = open(options, feed, faults).await?;
     let mut running = node.start_all(false, Some(&mail()), vision)?;
-    let mut next = done;
-    while next < feed.lines.len() && !running.task.is_finished() {
-        let mut end = (next + feed.chunk).min(feed.lines.len());
+    append(&node, &mut running, feed, feed.lines.len()).await?;
+    // Past every window's lateness, every challenge and the emergency's delay.
+    node.clock.advance_to(at(feed.lines.last()).plus_ms(2 * 3_600_000));
+    running.stop.when_drained();
+    (&mut running.task).await.expect("the loop does not panic")?;
+    Ok(node)
+}
+
+/// Feeds up to a line and stops, in the middle of whatever is being done.
+pub async fn feed_until(options: &NodeOptions, feed: &Feed, faults: Faults, line: usize) -> Result<Node> {
+    let node = open(options, feed, faults).await?;
+    let mut running = node.start_all(false, Some(&mail()), None)?;
+    append(&node, &mut running, feed, line).await?;
+    running.stop.now();
+    (&mut running.task).await.expect("the loop does not panic")?;
+    Ok(node)
+}
+
+/// Opens a node whose clock stands where it stood when it was last open.
+pub async fn open(options: &NodeOptions, feed: &Feed, faults: Faults) -> Result<Node> {
+    let node = Node::open_with(options.clone(), Clock::manual(at(feed.lines.first())), faults)?;
+    node.clock.advance_to(node.high_water().await?);
+    Ok(node)
+}
+
+/// Appends the lines up to one that are not there yet, a chunk at a time.
+async fn append(node: &Node, running: &mut Running, feed: &Feed, until: usize) -> Result<()> {
+    let done = node.tables.get(system::SOURCES, b"test")?;
+    let mut next = done.map_or(0, |bytes| u64::from_be_bytes(bytes.try_into().expect("eight bytes"))) as usize;
+    while next < until && !running.task.is_finished() {
+        let mut end = (next + feed.chunk).min(until);
         while end < feed.lines.len() && feed.lines[end].at == feed.lines[end - 1].at {
             end += 1;
         }
@@ -159,24 +183,20 @@ pub async fn feed_seen(
             let record = Append::new(line.partition_key.clone(), line.bytes.clone()).arrived(at(Some(line)));
             commit.emits.entry(line.stream).or_default().push(record);
         }
-        let appended = node.tables.commit(commit).and_then(|()| faults.reach(CrashPoint::AfterSourceAppend));
-        if let Err(error) = appended {
+        let reached = || node.ports().faults.reach(CrashPoint::AfterSourceAppend);
+        if let Err(error) = node.tables.commit(commit).and_then(|()| reached()) {
             running.stop.now();
             // Whatever else fails after a crash fails because of it.
-            return match running.task.await.expect("the jobs do not panic") {
+            return match (&mut running.task).await.expect("the jobs do not panic") {
                 Err(crash @ Error::Crashed(_)) => Err(crash),
                 _ => Err(error),
             };
         }
         next = end;
-        clock.advance_to(feed.lines.get(next).map_or(Arrival::MIN, |line| at(Some(line))));
+        node.clock.advance_to(feed.lines.get(next).map_or(Arrival::MIN, |line| at(Some(line))));
         tokio::task::yield_now().await;
     }
-    // Past every window's lateness, every challenge and the emergency's delay.
-    clock.advance_to(at(feed.lines.last()).plus_ms(2 * 3_600_000));
-    running.stop.when_drained();
-    (&mut running.task).await.expect("the loop does not panic")?;
-    Ok(node)
+    Ok(())
 }
 
 fn at(line: Option<&Line>) -> Arrival {

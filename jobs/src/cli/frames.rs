@@ -1,6 +1,6 @@
 //! `oddsmill frames`: pictures and videos into the stream `frames`, as a broadcast would put them there.
 
-mod pictures;
+pub(super) mod pictures;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pipeline::Clock;
 use pipeline::record::Append;
+use pipeline::{Arrival, Clock};
 use schemas::codec::Event;
 use schemas::frame::{Frame, FrameBytes};
 use schemas::ids::StreamId;
@@ -94,16 +94,17 @@ impl Push {
         let streams = Streams::open(context, Missing::Create).await?;
         streams.check(Frame::STREAM).await?;
         let (mut batches, bar) = (Batches::new(&streams), bar(context, many));
-        let (mut last, mut bad) = (0, 0);
+        let (mut last, mut bad) = (0u64, 0);
         let began = Instant::now();
         for (number, picture) in pictures.enumerate() {
             bar.inc(1);
             if let Some(fps) = self.fps {
                 sleep_until(began + Duration::from_secs_f64(number as f64 / fps)).await;
             }
-            // A broadcast's numbers grow, also from one push to the next.
-            last = Clock::System.now().0.max(last + 1);
-            let record = picture.and_then(|picture| self.record(context, picture, last));
+            // A broadcast's numbers grow, also from one push to the next: a thousand a millisecond.
+            let now = Clock::System.now();
+            last = u64::try_from(now.0).unwrap_or_default().saturating_mul(1_000).max(last + 1);
+            let record = picture.and_then(|picture| self.record(context, picture, now, last));
             match record {
                 Ok(record) => batches.add(Frame::STREAM, record).await?,
                 Err(why) => {
@@ -126,7 +127,7 @@ impl Push {
         }
     }
 
-    fn record(&self, context: &Context, picture: Picture, at: i64) -> Result<Append, String> {
+    fn record(&self, context: &Context, picture: Picture, now: Arrival, sequence: u64) -> Result<Append, String> {
         let Picture { name, encoding, bytes } = picture;
         let (bytes, reference) = if bytes.len() <= INLINE_BYTES {
             (Some(FrameBytes(bytes)), None)
@@ -137,15 +138,14 @@ impl Push {
                     "{name}: {size} bytes, and a record holds {INLINE_BYTES} of them; set vision.objects to a folder for such pictures"
                 ));
             };
-            let reference = format!("{}/{at}.{encoding}", self.stream);
+            let reference = format!("{}/{sequence}.{encoding}", self.stream);
             let path = folder.join(&reference);
             let written = std::fs::create_dir_all(folder.join(self.stream.to_string()))
                 .and_then(|()| std::fs::write(&path, &bytes));
             written.map_err(|cause| format!("{name}: {} cannot be written: {cause}", path.display()))?;
             (None, Some(reference))
         };
-        let captured_at = Timestamp::from_millis_clamped(at);
-        let sequence = u64::try_from(at).unwrap_or_default();
+        let captured_at = Timestamp::from_millis_clamped(now.0);
         let frame = Frame { stream_uuid: self.stream, sequence, captured_at, encoding, bytes, reference };
         Ok(Append::new(self.stream.to_string(), frame.to_cbor()))
     }

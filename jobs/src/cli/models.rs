@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::Context;
 use super::exit::Failure;
-use super::output::{OutputFormat, grouped};
+use super::frames::pictures::expand;
+use super::output::{grouped, wants_json_lines};
 
 /// The largest difference between what two devices compute, relative to the largest number.
 const TOLERANCE: f32 = 1e-4;
@@ -18,11 +19,11 @@ const LIMITS: Limits = Limits { bytes: 64 << 20, side: 16_384, pixels: 100_000_0
 
 const EXAMPLES: &str = "\
 Examples:
-  oddsmill models info                               the models that are built in
-  oddsmill models info runs/best.safetensors         one of your own
-  oddsmill models check runs/best.pt                 does it load, and compute as burn does?
-  oddsmill models infer frames/*.jpg                 what they see
-  oddsmill models infer frame.jpg --draw seen.jpg    and where, drawn on the picture
+  oddsmill models info                            the models that are built in
+  oddsmill models info runs/best.safetensors      one of your own
+  oddsmill models check runs/best.pt              does it load and compute?
+  oddsmill models infer frames/*.jpg              what they see
+  oddsmill models infer frame.jpg --draw out.jpg  and where, drawn
 ";
 
 /// Look at the vision models, check their weights, and try them on pictures
@@ -56,7 +57,7 @@ enum Verb {
 
 #[derive(Debug, Args)]
 struct Infer {
-    /// JPEG or PNG files
+    /// JPEG or PNG files, or folders of them
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<PathBuf>,
     /// Files of weights, .safetensors or .pt; may be repeated [default: those built in]
@@ -95,7 +96,7 @@ fn failed(cause: models::Error) -> Failure {
 impl Models {
     /// Runs the verb.
     pub fn run(self, context: &Context) -> Result<(), Failure> {
-        let as_json = !matches!(context.output, None | Some(OutputFormat::Table));
+        let as_json = wants_json_lines("models", context.output)?;
         match self.verb {
             Verb::Info { weights } => info(&load(&weights, Device::Cpu)?, as_json),
             Verb::Check { weights, device } => check(&weights, device, as_json),
@@ -153,56 +154,84 @@ fn check(weights: &[PathBuf], device: Device, as_json: bool) -> Result<(), Failu
 
 impl Infer {
     fn run(&self, as_json: bool) -> Result<(), Failure> {
+        let mut images = Vec::new();
+        for path in &self.images {
+            images.extend(if path.is_dir() { expand(path)? } else { vec![path.clone()] });
+        }
+        let drawings = self.drawings(&images)?;
         let models = load(&self.weights, self.device)?;
         let mut bad = Vec::new();
-        for path in &self.images {
-            match self.infer(path, &models, as_json) {
+        for (path, drawing) in images.iter().zip(drawings) {
+            match infer(path, &models, drawing.as_deref(), as_json) {
                 Ok(()) => {}
                 Err(why) => bad.push(format!("{}: {why}", path.display())),
             }
         }
-        match (bad.len(), self.images.len()) {
+        match (bad.len(), images.len()) {
             (0, _) => Ok(()),
             (some, all) if some == all => Err(Failure::Failed(bad.join("\nerror: "))),
             _ => Err(Failure::Rejected(bad.join("\n"))),
         }
     }
 
-    fn infer(&self, path: &Path, models: &[(String, Model)], as_json: bool) -> Result<(), String> {
-        let bytes = std::fs::read(path).map_err(|cause| cause.to_string())?;
-        let mut frame = Frame::decode(&bytes, &LIMITS).map_err(|cause| cause.to_string())?;
-        let frames = std::slice::from_ref(&frame);
-        let mut seen = Vec::new();
-        for (_, model) in models {
-            let outputs = model.infer(frames).map_err(|cause| cause.to_string())?;
-            seen.extend(outputs.into_iter().map(|output| (model.info(), output)));
-        }
-        if as_json {
-            let all: Vec<_> = seen.iter().map(|(info, output)| as_value(info, output)).collect();
-            println!(
-                "{}",
-                json!({"image": path.display().to_string(), "width": frame.width, "height": frame.height, "seen": all})
-            );
-        } else {
-            println!("{} ({} × {})", path.display(), frame.width, frame.height);
-            seen.iter().for_each(|(info, output)| print(info, output));
-        }
-        if let Some(out) = &self.draw {
-            for (info, output) in &seen {
-                if let Output::Detections(found) = output {
-                    frame.draw(found, &info.classes);
-                }
-            }
-            let out = if out.is_dir() {
+    /// Where each picture is drawn to, if it is.
+    fn drawings(&self, images: &[PathBuf]) -> Result<Vec<Option<PathBuf>>, Failure> {
+        let Some(out) = &self.draw else { return Ok(vec![None; images.len()]) };
+        let wrong = |what: &str| Err(Failure::Usage(format!("--draw {}: {what}", out.display())));
+        let mut drawings: Vec<PathBuf> = Vec::new();
+        for path in images {
+            let drawing = if out.is_dir() {
                 out.join(path.with_extension("jpg").file_name().unwrap_or_default())
             } else {
                 out.clone()
             };
-            let bytes = frame.encode().map_err(|cause| cause.to_string())?;
-            std::fs::write(&out, bytes).map_err(|cause| format!("{}: {cause}", out.display()))?;
+            let ending = drawing.extension().map(|ending| ending.to_ascii_lowercase());
+            if !ending.is_some_and(|ending| ending == "jpg" || ending == "jpeg") {
+                return wrong("drawings are JPEG files; name one, or a folder that is there");
+            }
+            if drawings.contains(&drawing) {
+                return wrong(
+                    "several pictures would become one file; give a folder, and pictures with names of their own",
+                );
+            }
+            if drawing.exists() && drawing.canonicalize().ok() == path.canonicalize().ok() {
+                return wrong("that is the picture itself; give another place");
+            }
+            drawings.push(drawing);
         }
-        Ok(())
+        Ok(drawings.into_iter().map(Some).collect())
     }
+}
+
+fn infer(path: &Path, models: &[(String, Model)], drawing: Option<&Path>, as_json: bool) -> Result<(), String> {
+    let bytes = std::fs::read(path).map_err(|cause| cause.to_string())?;
+    let mut frame = Frame::decode(&bytes, &LIMITS).map_err(|cause| cause.to_string())?;
+    let frames = std::slice::from_ref(&frame);
+    let mut seen = Vec::new();
+    for (_, model) in models {
+        let outputs = model.infer(frames).map_err(|cause| cause.to_string())?;
+        seen.extend(outputs.into_iter().map(|output| (model.info(), output)));
+    }
+    if as_json {
+        let all: Vec<_> = seen.iter().map(|(info, output)| as_value(info, output)).collect();
+        println!(
+            "{}",
+            json!({"image": path.display().to_string(), "width": frame.width, "height": frame.height, "seen": all})
+        );
+    } else {
+        println!("{} ({} × {})", path.display(), frame.width, frame.height);
+        seen.iter().for_each(|(info, output)| print(info, output));
+    }
+    if let Some(drawing) = drawing {
+        for (info, output) in &seen {
+            if let Output::Detections(found) = output {
+                frame.draw(found, &info.classes);
+            }
+        }
+        let bytes = frame.encode().map_err(|cause| cause.to_string())?;
+        std::fs::write(drawing, bytes).map_err(|cause| format!("{}: {cause}", drawing.display()))?;
+    }
+    Ok(())
 }
 
 fn print(info: &Info, output: &Output) {

@@ -18,8 +18,9 @@ use crate::config::duration::show_millis;
 use crate::control::access::{open_alone, socket_path};
 use crate::control::{Mode, Server};
 use crate::node::{Node, Running};
-use crate::retention;
+use crate::notify::fold;
 use crate::sql::postgres::Endpoint;
+use crate::{betting, retention, vision};
 
 /// How often progress is shown.
 const PROGRESS_SECONDS: u64 = 5;
@@ -70,11 +71,13 @@ impl Run {
         let node = self.open(context).await?;
         let server = Server::start(node.clone(), "run", Mode::Live)?;
         let endpoint = Endpoint::of(&node, &context.config.sql, false).await?;
-        banner(context, &node, self.ephemeral, endpoint.as_ref());
         let mail = context.config.mail.as_ref().filter(|_| jobs::has(&self.jobs, "notify"));
-        let vision = Some(&context.config.vision).filter(|_| jobs::has(&self.jobs, "vision"));
-        let mut running = node.start_all(self.drain, mail, vision)?;
-        let trimming = tokio::spawn(retention::keep(node.clone(), context.config.retention));
+        let sees = Some(&context.config.vision).filter(|_| jobs::has(&self.jobs, "vision"));
+        banner(context, &node, self.ephemeral, endpoint.as_ref(), [mail.map(|_| "notify"), sees.map(|_| "vision")]);
+        let mut running = node.start_all(self.drain, mail, sees)?;
+        let loops = [Some(betting::LOOP), mail.map(|_| fold::LOOP), sees.map(|_| vision::LOOP)];
+        let loops = loops.into_iter().flatten().collect();
+        let trimming = tokio::spawn(retention::keep(node.clone(), context.config.retention, loops));
         let outcome = watch(context, &node, &mut running, &mut signals, server).await;
         if let Some(endpoint) = endpoint {
             endpoint.stop().await;
@@ -183,7 +186,7 @@ fn joined(ended: Result<pipeline::Result<()>, tokio::task::JoinError>) -> Result
     }
 }
 
-fn banner(context: &Context, node: &Node, ephemeral: bool, endpoint: Option<&Endpoint>) {
+fn banner(context: &Context, node: &Node, ephemeral: bool, endpoint: Option<&Endpoint>, beside: [Option<&str>; 2]) {
     let durability =
         if ephemeral { "in memory".to_owned() } else { format!("{:?}", node.options().durability).to_lowercase() };
     let shards =
@@ -193,10 +196,11 @@ fn banner(context: &Context, node: &Node, ephemeral: bool, endpoint: Option<&End
     let windows: Vec<&str> = node.windows.iter().map(|window| window.spec.name.as_str()).collect();
     let sql = endpoint.map(|endpoint| format!("\n  sql      {}", endpoint.psql())).unwrap_or_default();
     context.remark(format!(
-        "oddsmill {}\n  data     {} ({durability})\n  socket   {}{sql}\n  jobs     betting (settle, bets); windows: {}\n  streams  {}\n  Ctrl-C stops",
+        "oddsmill {}\n  data     {} ({durability})\n  socket   {}{sql}\n  jobs     betting (settle, bets){}; windows: {}\n  streams  {}\n  Ctrl-C stops",
         env!("CARGO_PKG_VERSION"),
         node.dir().display(),
         socket_path(node).display(),
+        beside.into_iter().flatten().map(|job| format!(", {job}")).collect::<String>(),
         windows.join(", "),
         streams.join(", "),
     ));
@@ -210,6 +214,8 @@ struct Totals {
     rejected: u64,
     duplicates: u64,
     dead: u64,
+    frames: u64,
+    passed_over: u64,
 }
 
 impl Totals {
@@ -220,6 +226,8 @@ impl Totals {
             rejected: metrics.get(Metric::JobRejected),
             duplicates: metrics.get(Metric::EngineDuplicates),
             dead: metrics.get(Metric::EngineDeadLetters),
+            frames: metrics.get(Metric::VisionSeen),
+            passed_over: metrics.get(Metric::VisionSkipped),
         }
     }
 }
@@ -234,6 +242,11 @@ impl std::fmt::Display for Totals {
             grouped(self.rejected),
             counted(self.duplicates, "duplicate"),
             counted(self.dead, "dead letter"),
-        )
+        )?;
+        if self.frames + self.passed_over > 0 {
+            let passed_over = grouped(self.passed_over);
+            write!(f, " · {} looked at, {passed_over} passed over", counted(self.frames, "frame"))?;
+        }
+        Ok(())
     }
 }

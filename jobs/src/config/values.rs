@@ -60,14 +60,19 @@ pub(super) fn mail(values: &Values) -> Result<Option<MailOptions>, ConfigError> 
 
 /// The settings of vision.
 pub(super) fn vision(values: &Values) -> Result<VisionOptions, ConfigError> {
-    let folder = |text: &str| Ok((!text.is_empty()).then(|| PathBuf::from(text)));
+    let folder = |text: &str| match PathBuf::from(text) {
+        _ if text.is_empty() => Ok(None),
+        path if path.is_dir() => Ok(Some(path)),
+        path => Err(format!("there is no folder {}", path.display())),
+    };
+    let device = |text: &str| text.parse().and_then(Device::built_in).map_err(|cause| cause.to_string());
     let (frames, of) = values.parse("vision.smoothing", smoothing)?;
     let usual = VisionOptions::default();
     let threads = values.parse("vision.threads", |text| number(text, 0, 1_024))?;
     let latency = values.parse("vision.latency", parse_millis)?;
     Ok(VisionOptions {
         weights: values.parse("vision.models", folder)?,
-        device: values.parse("vision.device", |text| text.parse::<Device>().map_err(|cause| cause.to_string()))?,
+        device: values.parse("vision.device", device)?,
         threads: if threads == 0 { usual.threads } else { threads },
         latency: u64::try_from(latency).ok().filter(|latency| *latency > 0).map(Duration::from_millis),
         confidence: values.parse("vision.confidence", |text| {

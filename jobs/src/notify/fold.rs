@@ -3,17 +3,11 @@
 //! A notification that stands twice in the stream, or is read again after a crash, meets its decision
 //! row. Nothing is decided here about mails: who wants one, and how, is asked when it is sent.
 
-use std::sync::Arc;
-
-use arrow::array::{BooleanArray, RecordBatch};
-use arrow::datatypes::Schema;
+use pipeline::Result;
 use pipeline::dead_letter::{self, Reject};
-use pipeline::job::{Ask, At, Decided, DecisionKey, Effects, Input, Job, Placed, Sealed};
+use pipeline::job::{At, Decided, DecisionKey, Effects, Input, Job};
 use pipeline::record::Append;
 use pipeline::rows::Rows;
-use pipeline::window::lateness::LateRows;
-use pipeline::window::windows::WindowRows;
-use pipeline::{Arrival, Result};
 use schemas::codec::Event;
 use schemas::notification::Notification;
 use schemas::outbox::OutboxRow;
@@ -76,46 +70,8 @@ impl Job for Notify {
         Ok(Decided { fact: None, open: false, kept: true })
     }
 
-    fn tick_needs(&self, _timer: &[u8], _keys: &mut Vec<Nothing>) {}
-
-    fn tick_asks(&self, _timer: &[u8], _rows: &Rows<Nothing, Nothing>) -> Option<Ask> {
-        None
-    }
-
-    fn fact_needs(&self, fact: &Nothing, _keys: &mut Vec<Nothing>) {
-        match *fact {}
-    }
-
-    fn tick(
-        &self,
-        _timer: &[u8],
-        _due: Arrival,
-        _facts: Placed<Nothing>,
-        _rows: &mut Rows<Nothing, Nothing>,
-        _effects: &mut Effects,
-    ) -> Placed<Nothing> {
-        Vec::new()
-    }
-
     fn announce(&self, letter: &dead_letter::DeadLetter) -> Option<(&'static str, Append)> {
         Some(crate::betting::announce(letter))
-    }
-
-    fn publish(&self, _results: &WindowRows) -> Result<Vec<(&'static str, Append)>> {
-        Ok(Vec::new())
-    }
-
-    fn late(&self, _late: &LateRows) -> Result<Vec<(&'static str, Append)>> {
-        Ok(Vec::new())
-    }
-
-    fn seal(&self, _input: usize, _facts: &[Nothing]) -> Result<Sealed> {
-        let rows = RecordBatch::new_empty(Arc::new(Schema::empty()));
-        Ok(Sealed { rows, windowed: BooleanArray::from(Vec::<bool>::new()) })
-    }
-
-    fn unseal(&self, _input: usize, _rows: &RecordBatch) -> Result<Vec<Nothing>> {
-        Ok(Vec::new())
     }
 
     fn locate(&self, key: &Nothing) -> (&'static str, Vec<u8>) {

@@ -3,18 +3,12 @@
 //! Frames are looked at where records are decoded, a batch at a time; applying what was seen is pure. What tells
 //! a repeated frame is the broadcast's row, so no decision is kept of each.
 
-use std::sync::Arc;
-
-use arrow::array::{BooleanArray, RecordBatch};
-use arrow::datatypes::Schema;
 use pipeline::dead_letter::{self, Reject};
-use pipeline::job::{Ask, At, Decided, DecisionKey, Effects, Input, Job, Placed, Sealed};
+use pipeline::job::{At, Decided, DecisionKey, Effects, Input, Job};
 use pipeline::metrics::{Metric, Metrics};
 use pipeline::record::Append;
 use pipeline::rows::Rows;
-use pipeline::window::lateness::LateRows;
-use pipeline::window::windows::WindowRows;
-use pipeline::{Arrival, Error, Result};
+use pipeline::{Error, Result};
 use schemas::codec::Event as _;
 use schemas::frame::Frame;
 use schemas::game_event::{GameEvent, GameEventKind};
@@ -154,14 +148,17 @@ impl Vision {
 /// # Errors
 /// `Invalid`, with the field and the states there are.
 pub fn check_rule(question: &QuestionSpec, states: &[String]) -> std::result::Result<(), Reject> {
-    let named = question.rule.iter().flat_map(Rule::states);
-    match named.into_iter().find(|named| !states.iter().any(|state| state == named)) {
+    match question.rule.as_ref().and_then(|rule| unknown_state(rule, states)) {
         None => Ok(()),
         Some(unknown) => Err(Reject::invalid(format!(
             "question.rule: the models see no state {unknown:?}; they know {}",
             states.join(", ")
         ))),
     }
+}
+
+fn unknown_state<'a>(rule: &'a Rule, states: &[String]) -> Option<&'a str> {
+    rule.states().find(|named| !states.iter().any(|state| state == named))
 }
 
 fn unanswered(question: QuestionId, why: &str) -> String {
@@ -256,70 +253,35 @@ impl Job for Vision {
             Event::Other => decided.kept = false,
             Event::Opened { question, stream, rule, .. } => {
                 let row = rows.change(*stream, VisionRow::default);
-                if row.watches.len() >= MAX_WATCHES {
-                    effects.notes.push(unanswered(*question, &format!("stream {stream} has {MAX_WATCHES} others")));
-                } else if row.watches.iter().all(|watch| watch.question != *question) {
-                    row.watch(*question, rule.clone());
+                let known = row.watches.iter().any(|watch| watch.question == *question);
+                // An opening that the main job refuses is nobody's question.
+                if !known && unknown_state(rule, self.states()).is_none() {
+                    let why = format!("stream {stream} has {MAX_WATCHES} newer ones");
+                    effects.notes.extend(row.watch(*question, rule.clone()).map(|oldest| unanswered(oldest, &why)));
                 }
             }
             Event::Ended { stream, .. } => {
                 let row = rows.change(*stream, VisionRow::default);
                 let why = format!("stream {stream} ended");
                 effects.notes.extend(row.watches.drain(..).map(|watch| unanswered(watch.question, &why)));
+                // A broadcast that begins again may count from the start.
+                *row = VisionRow::default();
             }
             Event::Frame { frame, seen } => {
                 decided.kept = false;
                 let row = rows.change(frame.stream, VisionRow::default);
                 match (row.is_new(frame.sequence), seen) {
                     (true, Some(seen)) => self.see(frame, seen, at, row, effects),
-                    (true, None) => {}
-                    (false, _) => self.metrics.add(Metric::VisionSkipped, 1),
+                    (false, Some(_)) => self.metrics.add(Metric::VisionSkipped, 1),
+                    (_, None) => {}
                 }
             }
         }
         Ok(decided)
     }
 
-    fn tick_needs(&self, _timer: &[u8], _keys: &mut Vec<StreamId>) {}
-
-    fn tick_asks(&self, _timer: &[u8], _rows: &Rows<StreamId, VisionRow>) -> Option<Ask> {
-        None
-    }
-
-    fn fact_needs(&self, fact: &Nothing, _keys: &mut Vec<StreamId>) {
-        match *fact {}
-    }
-
-    fn tick(
-        &self,
-        _timer: &[u8],
-        _due: Arrival,
-        _facts: Placed<Nothing>,
-        _rows: &mut Rows<StreamId, VisionRow>,
-        _effects: &mut Effects,
-    ) -> Placed<Nothing> {
-        Vec::new()
-    }
-
     fn announce(&self, letter: &dead_letter::DeadLetter) -> Option<(&'static str, Append)> {
         Some(announce(letter))
-    }
-
-    fn publish(&self, _results: &WindowRows) -> Result<Vec<(&'static str, Append)>> {
-        Ok(Vec::new())
-    }
-
-    fn late(&self, _late: &LateRows) -> Result<Vec<(&'static str, Append)>> {
-        Ok(Vec::new())
-    }
-
-    fn seal(&self, _input: usize, _facts: &[Nothing]) -> Result<Sealed> {
-        let rows = RecordBatch::new_empty(Arc::new(Schema::empty()));
-        Ok(Sealed { rows, windowed: BooleanArray::from(Vec::<bool>::new()) })
-    }
-
-    fn unseal(&self, _input: usize, _rows: &RecordBatch) -> Result<Vec<Nothing>> {
-        Ok(Vec::new())
     }
 
     fn locate(&self, key: &StreamId) -> (&'static str, Vec<u8>) {

@@ -1,8 +1,8 @@
 //! What is remembered of a broadcast, and what a frame adds to it.
 //!
-//! A state stands once it was seen in k of the latest n frames, and until another one is: frames in which the
-//! classifier is not sure count for nobody, so that a state neither flickers nor ends with a picture that shows
-//! nothing. The rule of a question counts the same way, with numbers of its own and from the frame at which the
+//! A state stands once it was seen in k of the latest n frames and the one before it in fewer than n − k of them
+//! (hysteresis: two that alternate change nothing). Frames in which the classifier is not sure count for nobody, so
+//! that a state does not end with a picture that shows nothing. The rule of a question counts the same way, with numbers of its own and from the frame at which the
 //! question was opened.
 
 use std::collections::VecDeque;
@@ -102,9 +102,10 @@ pub enum Said {
 }
 
 impl VisionRow {
-    /// Begins to watch for a question's answer.
-    pub fn watch(&mut self, question: QuestionId, rule: Rule) {
+    /// Begins to watch for a question's answer. Of too many the oldest gives way: the question that waits for it.
+    pub fn watch(&mut self, question: QuestionId, rule: Rule) -> Option<QuestionId> {
         self.watches.push(Watch { question, rule, after: self.last });
+        (self.watches.len() > MAX_WATCHES).then(|| self.watches.remove(0).question)
     }
 
     /// Whether a frame is newer than all before it; it counts as the last one then.
@@ -125,7 +126,7 @@ impl VisionRow {
             self.glances.pop_front();
         }
         let mut said = self.answers(classes, rules);
-        let stands = (self.state != Some(glance.class))
+        let stands = (self.state != Some(glance.class) && self.has_faded(rules))
             .then(|| self.agreeing(glance.class, rules.frames, rules.of, None, rules.confidence))
             .flatten();
         if let Some(evidence) = stands {
@@ -134,6 +135,14 @@ impl VisionRow {
             said.extend(self.end_round(glance.class, classes));
         }
         said
+    }
+
+    /// Whether the state that stands was hardly seen of late.
+    fn has_faded(&self, rules: &Smoothing) -> bool {
+        let Some(state) = self.state else { return true };
+        let latest = self.glances.iter().rev().take(rules.of);
+        let seen = latest.filter(|glance| glance.class == state && glance.probability >= rules.confidence).count();
+        seen < (rules.of - rules.frames).max(1)
     }
 
     /// The questions whose rules are met now: they wait no more.
@@ -259,18 +268,20 @@ mod tests {
             ("pppppppppp", &["2: playing by [0, 1, 2]"]),
             // A frame, or two, of something else change nothing.
             ("ppppdpppddpppp", &["2: playing by [0, 1, 2]"]),
-            ("pppddd", &["2: playing by [0, 1, 2]", "5: dead by [3, 4, 5]"]),
-            // Three of five, with others in between.
-            ("pppdpdpd", &["2: playing by [0, 1, 2]", "7: dead by [3, 5, 7]"]),
-            // Three of six are too few.
-            ("pppdppdppdpp", &["2: playing by [0, 1, 2]"]),
+            // The state before must have faded.
+            ("pppddd", &["2: playing by [0, 1, 2]"]),
+            ("pppdddd", &["2: playing by [0, 1, 2]", "6: dead by [3, 4, 5, 6]"]),
+            // Three of five with others in between are not enough to end what stands, and two that alternate never.
+            ("pppdpdpd", &["2: playing by [0, 1, 2]"]),
+            ("cdcdcdcdcdcd", &["4: cleared by [0, 2, 4]"]),
+            ("pppdpdpddd", &["2: playing by [0, 1, 2]", "9: dead by [5, 7, 8, 9]"]),
             // Where the classifier is not sure a frame counts for nobody, and the state stays.
             ("pppDDDDDDD", &["2: playing by [0, 1, 2]"]),
             ("pppDdDdDd", &["2: playing by [0, 1, 2]", "8: dead by [4, 6, 8]"]),
             ("pPpPp", &["4: playing by [0, 2, 4]"]),
             // Frames that are missing are no frames.
             ("p..p....p", &["8: playing by [0, 3, 8]"]),
-            ("pppcccppp", &["2: playing by [0, 1, 2]", "5: cleared by [3, 4, 5]", "8: playing by [6, 7, 8]"]),
+            ("pppccccpppp", &["2: playing by [0, 1, 2]", "6: cleared by [3, 4, 5, 6]", "10: playing by [7, 8, 9, 10]"]),
             // Changing every frame it never stands.
             ("pcdpcdpcdpcd", &[]),
         ] {
@@ -292,8 +303,13 @@ mod tests {
             (
                 &[dead.clone()],
                 0,
-                "dddpppddd",
-                &["2: 1=1 by [0, 1, 2]", "2: dead by [0, 1, 2]", "5: playing by [3, 4, 5]", "8: dead by [6, 7, 8]"],
+                "dddppppdddd",
+                &[
+                    "2: 1=1 by [0, 1, 2]",
+                    "2: dead by [0, 1, 2]",
+                    "6: playing by [3, 4, 5, 6]",
+                    "10: dead by [7, 8, 9, 10]",
+                ],
             ),
             // Whichever rule is met first, each by its own numbers.
             (
@@ -307,10 +323,15 @@ mod tests {
             (
                 &[in_round.clone()],
                 0,
-                "dddcccddddd",
-                &["2: dead by [0, 1, 2]", "5: cleared by [3, 4, 5]", "5: 1 unanswered", "8: dead by [6, 7, 8]"],
+                "dddccccdddd",
+                &["2: dead by [0, 1, 2]", "6: cleared by [3, 4, 5, 6]", "6: 1 unanswered", "10: dead by [7, 8, 9, 10]"],
             ),
-            (&[in_round], 0, "ddddccc", &["2: dead by [0, 1, 2]", "3: 1=1 by [0, 1, 2, 3]", "6: cleared by [4, 5, 6]"]),
+            (
+                &[in_round],
+                0,
+                "ddddcccc",
+                &["2: dead by [0, 1, 2]", "3: 1=1 by [0, 1, 2, 3]", "7: cleared by [4, 5, 6, 7]"],
+            ),
             (&[unknown], 0, "ddd", &["2: dead by [0, 1, 2]"]),
             (&[dead], 0, "DDDDD", &[]),
         ] {

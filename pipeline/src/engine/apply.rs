@@ -220,6 +220,11 @@ impl<J: Job> Applier<J> {
             }
         }
         self.load_rows(keys).await?;
+        let mut also = Vec::new();
+        for (_, event) in entries.iter().filter_map(|entry| entry.event.as_ref().ok()) {
+            self.job.needs_also(event, &self.rows, &mut also);
+        }
+        self.load_rows(also).await?;
         let facts = inputs.iter().map(|_| Kept::default()).collect();
         Ok(Open { known, facts, effects: Effects::default(), dead: Vec::new(), duplicates: 0, limit })
     }

@@ -9,6 +9,7 @@ use super::apply::Applier;
 use super::timers::{Owner, Timer};
 use crate::clock::Arrival;
 use crate::error::Result;
+use crate::fault::Bug;
 use crate::job::{Ask, Effects, Job, Placed};
 use crate::tables::{Commit, FactsWrite};
 
@@ -45,10 +46,12 @@ impl<J: Job> Applier<J> {
         };
         let mut effects = Effects::default();
         let changed = self.job.tick(&timer.key, timer.due, facts, &mut self.rows, &mut effects);
-        if let Some(ask) = ask.filter(|_| !changed.is_empty()) {
+        let faults = self.ports.faults.clone();
+        if let Some(ask) = ask.filter(|_| !changed.is_empty() && !faults.has(Bug::AmendmentsDropped)) {
             commit.facts.push(self.amend(ask.input, changed)?);
         }
-        self.take_rows(commit);
+        let mut lost = Commit::default();
+        self.take_rows(if faults.has(Bug::TickRowsDropped) { &mut lost } else { commit });
         Ok(effects)
     }
 

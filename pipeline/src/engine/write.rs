@@ -17,7 +17,8 @@ use crate::error::Result;
 use crate::fault::{Bug, CrashPoint};
 use crate::job::{Effects, Job, Sealed};
 use crate::metrics::Metric;
-use crate::tables::{ClaimWrite, Commit, FactsWrite, RowRef, system};
+use crate::record::Position;
+use crate::tables::{ClaimWrite, Commit, FactPlace, FactsWrite, RowRef, system};
 use crate::window::windows::Windows;
 
 /// The writing half of an applier.
@@ -57,7 +58,7 @@ impl<J: Job> Writer<J> {
                 commit.emits.entry(stream).or_default().push(record.arrived(timer.due));
             }
             if let Some((due, key)) = again {
-                self.timers.set(&mut commit, Timer { due, owner: Owner::Window, key });
+                self.set_timer(&mut commit, Timer { due, owner: Owner::Window, key });
             }
         }
         self.write_effects(effects, &mut commit);
@@ -98,7 +99,11 @@ impl<J: Job> Writer<J> {
             let (amended, changed): (Vec<RowRef>, Vec<J::Fact>) = amended.into_iter().unzip();
             let (new, changed) = (self.job.seal(number, &facts)?, self.job.seal(number, &changed)?);
             self.fold(number, [&new, &changed], now, commit).await?;
-            let claims = std::mem::take(claims);
+            let mut claims = std::mem::take(claims);
+            if self.ports.faults.has(Bug::ClaimsUnwritten) {
+                claims.retain(|claim| claim.fact != FactPlace::None);
+                claims.iter_mut().for_each(|claim| claim.open = true);
+            }
             let (rows, changed) = (new.rows, changed.rows);
             commit.facts.push(FactsWrite { table: input.decisions, rows, claims, amended, changed });
         }
@@ -117,9 +122,12 @@ impl<J: Job> Writer<J> {
             many => concat_batches(&many[0].schema(), many)?,
         };
         let table = self.job.inputs()[input].decisions.name;
+        if self.ports.faults.has(Bug::PartialsDoubled) {
+            self.windows.fold(&self.ports, table, &facts, now, commit).await?;
+        }
         let folded = self.windows.fold(&self.ports, table, &facts, now, commit).await?;
         for (due, key) in folded.timers {
-            self.timers.set(commit, Timer { due, owner: Owner::Window, key });
+            self.set_timer(commit, Timer { due, owner: Owner::Window, key });
         }
         for late in folded.late {
             for (stream, record) in self.job.late(&late)? {
@@ -130,7 +138,8 @@ impl<J: Job> Writer<J> {
     }
 
     fn write_dead_letters(&self, dead: &[DeadLetter], commit: &mut Commit) {
-        for letter in dead {
+        let kept = if self.ports.faults.has(Bug::DeadLettersDropped) { &[] } else { dead };
+        for letter in kept {
             commit.put(system::DEAD_LETTERS, letter.key(), letter.encode());
             if let Some((stream, record)) = self.job.announce(letter) {
                 commit.emits.entry(stream).or_default().push(record);
@@ -139,7 +148,16 @@ impl<J: Job> Writer<J> {
         self.ports.metrics.add(Metric::EngineDeadLetters, dead.len() as u64);
     }
 
-    fn write_effects(&mut self, effects: Effects, commit: &mut Commit) {
+    fn set_timer(&mut self, commit: &mut Commit, timer: Timer) {
+        let mut lost = Commit::default();
+        let unwritten = self.ports.faults.has(Bug::TimersUnwritten);
+        self.timers.set(if unwritten { &mut lost } else { commit }, timer);
+    }
+
+    fn write_effects(&mut self, mut effects: Effects, commit: &mut Commit) {
+        if self.ports.faults.has(Bug::EmitDropped) && effects.emits.len() > 1 {
+            effects.emits.pop();
+        }
         self.ports.metrics.add(Metric::LogAppendRecords, effects.emits.len() as u64);
         for (stream, record) in effects.emits {
             commit.emits.entry(stream).or_default().push(record);
@@ -148,7 +166,7 @@ impl<J: Job> Writer<J> {
             commit.put(table, key, value);
         }
         for (due, key) in effects.timers {
-            self.timers.set(commit, Timer { due, owner: Owner::Job, key });
+            self.set_timer(commit, Timer { due, owner: Owner::Job, key });
         }
         for (metric, n) in effects.counts {
             self.ports.metrics.add(metric, n);
@@ -162,7 +180,11 @@ impl<J: Job> Writer<J> {
         let mut early = Commit::default();
         let target = if self.ports.faults.has(Bug::CheckpointBeforeCommit) { &mut early } else { commit };
         for ((input, shard), at) in &run.checkpoints {
-            checkpoint::put(target, self.name, self.job.inputs()[*input].stream, *shard, *at);
+            let mut at = *at;
+            if self.ports.faults.has(Bug::CheckpointAhead) {
+                at.position = Position::new(u128::from(at.position.as_u64().unwrap_or_default()) + 1);
+            }
+            checkpoint::put(target, self.name, self.job.inputs()[*input].stream, *shard, at);
         }
         checkpoint::put_frontier(target, self.name, run.span.1);
         if early.is_empty() { Ok(()) } else { self.ports.tables.commit(early).await }

@@ -15,6 +15,7 @@ pub const MAX_OF: u8 = 32;
 /// How states that are seen in a broadcast answer a question: the first answer whose state was seen often
 /// enough decides, counted from the question's opening.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Encode, Decode)]
+#[serde(expecting = "a rule such as {\"answers\": [{\"outcome_index\": 1, \"state\": \"dead\"}]}")]
 pub struct Rule {
     /// Which state means which outcome, 1 to 16.
     #[n(0)]

@@ -61,6 +61,7 @@ fn frames_are_pushed_seen_and_told() {
     fs::write(dir.path().join("large.jpg"), large).unwrap();
     let output = push("large.jpg", &[]);
     assert!(output.status.code() == Some(3) && said(&output).contains("set vision.objects"), "{}", said(&output));
+    fs::create_dir(dir.path().join("pictures")).unwrap();
     assert!(push("large.jpg", &["--set", "vision.objects=pictures"]).status.success());
 
     let output = push(&round(), &[]);
@@ -117,7 +118,7 @@ fn models_say_what_they_are_and_see() {
         (&["models", "info", "bad.jpg"][..], ".safetensors or .pt"),
         (&["models", "check", "--device", "tpu"], "devices are cpu, flex, cuda"),
         (&["models", "check", "--device", "wgpu"], "build with --features wgpu"),
-        (&["run", "--drain", "--set", "vision.models=nowhere"], "nowhere/classifier.safetensors"),
+        (&["run", "--drain", "--set", "vision.models=nowhere"], "there is no folder nowhere"),
         (&["run", "--drain", "--set", "vision.smoothing=1/5"], "write two numbers such as 3/5"),
     ] {
         let output = run(dir.path(), args);

@@ -171,6 +171,7 @@ fn bad_weights_are_refused_by_the_layer() {
         ("nan.safetensors", not_finite, "weights are finite"),
         ("missing.safetensors", text("model.3.bn.bias", "model.3.bn.bios"), "model.3.bn.bias is missing"),
         ("neither.safetensors", text("model.9.linear.weight", "model.9.binary.weight"), "neither a classifier"),
+        ("twice.safetensors", text("playing,cleared", "cleared,cleared"), "another one's name"),
         ("file.pt", b"no checkpoint".to_vec(), "not a PyTorch file"),
         ("file.bin", good.clone(), ".safetensors or .pt"),
     ] {

@@ -54,7 +54,7 @@ pub fn pictures(from: &[PathBuf], fps: Option<f64>) -> Result<(Pictures, Option<
 }
 
 /// The files that a path means.
-fn expand(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub fn expand(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let none = |what: &str| Err(Failure::Failed(format!("{}: {what}", path.display())));
     if path.is_file() {
         return Ok(vec![path.to_owned()]);

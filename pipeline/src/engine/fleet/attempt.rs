@@ -209,6 +209,9 @@ impl<J: Job> Applier<'_, J> {
         loop {
             let mut loaded = Loaded::default();
             loaded.load(self.fleet, keys.clone(), false).await?;
+            let mut also = Vec::new();
+            events().for_each(|(_, event)| job.needs_also(event, &loaded.rows, &mut also));
+            loaded.load(self.fleet, also, false).await?;
             // The latest of those that miss something.
             let missing = events().filter_map(|(at, event)| Some((at, job.awaits(event, &loaded.rows)?)));
             let Some((at, input)) = missing.max_by_key(|(at, _)| *at) else { return Ok(loaded) };

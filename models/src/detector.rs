@@ -45,7 +45,7 @@ impl<O: Ops> Detector<O> {
                 loader.plain(&format!("{name}.2"), hidden, outputs, false)?,
             ])
         };
-        let hidden = classes.min(100).max(64);
+        let hidden = classes.clamp(64, 100);
         let head = |scale: usize, inputs: usize| {
             Ok::<_, String>([
                 branch("cv2", scale, [inputs, BOX, BOX])?,

@@ -153,8 +153,8 @@ enum Network<O: Ops> {
 }
 
 enum Placement {
-    Cpu(Network<Cpu>),
-    Burn(Network<Graph>),
+    Cpu(Box<Network<Cpu>>),
+    Burn(Box<Network<Graph>>),
 }
 
 /// A model that is ready.
@@ -190,8 +190,8 @@ pub fn load_bytes(name: &str, bytes: &[u8], device: Device) -> Result<Model> {
 fn place(path: &Path, weights: &Weights, device: Device) -> Result<Model> {
     let info = info(weights).map_err(|what| Error::weights(path, what))?;
     let network = match device {
-        Device::Cpu => network(Cpu, weights, &info).map(Placement::Cpu),
-        other => network(Graph(burn(other)?), weights, &info).map(Placement::Burn),
+        Device::Cpu => network(Cpu, weights, &info).map(Box::new).map(Placement::Cpu),
+        other => network(Graph(burn(other)?), weights, &info).map(Box::new).map(Placement::Burn),
     };
     Ok(Model { network: network.map_err(|what| Error::weights(path, what))?, info })
 }

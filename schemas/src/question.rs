@@ -103,7 +103,7 @@ pub struct QuestionSpec {
     /// How what is seen in its broadcast answers it, if it does.
     #[n(18)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rule: Option<Rule>,
+    pub rule: Option<Box<Rule>>,
 }
 
 /// How many outcomes of a question win, at least 1.

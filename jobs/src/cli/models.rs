@@ -1,11 +1,11 @@
 //! `oddsmill models`: what the vision models are, whether they compute what they should, and what they see.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use clap::{Args, Subcommand};
 use models::{Classes, Detection, Device, Frame, Info, Kind, Limits, Model, Output, shipped};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::Context;
 use super::exit::Failure;

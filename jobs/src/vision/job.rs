@@ -170,7 +170,9 @@ fn concern(data: &[u8]) -> Event {
     match GameEvent::decode(data) {
         Ok(GameEvent { event_uuid: event, kind: GameEventKind::QuestionOpened { question }, .. }) => {
             match (question.stream_uuid, question.rule) {
-                (Some(stream), Some(rule)) => Event::Opened { event, question: question.question_uuid, stream, rule },
+                (Some(stream), Some(rule)) => {
+                    Event::Opened { event, question: question.question_uuid, stream, rule: *rule }
+                }
                 _ => Event::Other,
             }
         }

@@ -202,6 +202,8 @@ impl VisionRow {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use schemas::question::Answer;
 
     use super::*;
@@ -296,12 +298,12 @@ mod tests {
         let in_round = rule(&[(1, "dead", 4, 6)], Some("cleared"));
         let unknown = rule(&[(1, "paused", 2, 2)], None);
         for (rules, opened_at, sequence, expected) in [
-            (&[dead.clone()][..], 0, "ddd", &["2: 1=1 by [0, 1, 2]", "2: dead by [0, 1, 2]"][..]),
+            (slice::from_ref(&dead), 0, "ddd", &["2: 1=1 by [0, 1, 2]", "2: dead by [0, 1, 2]"][..]),
             // Frames before the opening do not count.
-            (&[dead.clone()], 2, "ddddd", &["2: dead by [0, 1, 2]", "4: 1=1 by [2, 3, 4]"]),
+            (slice::from_ref(&dead), 2, "ddddd", &["2: dead by [0, 1, 2]", "4: 1=1 by [2, 3, 4]"]),
             // A question is answered once.
             (
-                &[dead.clone()],
+                slice::from_ref(&dead),
                 0,
                 "dddppppdddd",
                 &[
@@ -318,22 +320,22 @@ mod tests {
                 "dcdcd",
                 &["3: 2=0 by [1, 3]", "4: 1=1 by [0, 2, 4]", "4: dead by [0, 2, 4]"],
             ),
-            (&[either], 0, "dddd", &["2: dead by [0, 1, 2]", "3: 1=1 by [0, 1, 2, 3]"]),
+            (slice::from_ref(&either), 0, "dddd", &["2: dead by [0, 1, 2]", "3: 1=1 by [0, 1, 2, 3]"]),
             // The round's end.
             (
-                &[in_round.clone()],
+                slice::from_ref(&in_round),
                 0,
                 "dddccccdddd",
                 &["2: dead by [0, 1, 2]", "6: cleared by [3, 4, 5, 6]", "6: 1 unanswered", "10: dead by [7, 8, 9, 10]"],
             ),
             (
-                &[in_round],
+                slice::from_ref(&in_round),
                 0,
                 "ddddcccc",
                 &["2: dead by [0, 1, 2]", "3: 1=1 by [0, 1, 2, 3]", "7: cleared by [4, 5, 6, 7]"],
             ),
-            (&[unknown], 0, "ddd", &["2: dead by [0, 1, 2]"]),
-            (&[dead], 0, "DDDDD", &[]),
+            (slice::from_ref(&unknown), 0, "ddd", &["2: dead by [0, 1, 2]"]),
+            (slice::from_ref(&dead), 0, "DDDDD", &[]),
         ] {
             assert_eq!(said(rules, opened_at, sequence), expected, "{sequence} from {opened_at}");
         }

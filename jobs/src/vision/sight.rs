@@ -13,7 +13,6 @@ use std::io::Read;
 use std::path::{Component, Path};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use models::{Device, Kind, Limits, Model, Output, shipped};
 use pipeline::metrics::{Metric, Metrics};
@@ -21,6 +20,7 @@ use pipeline::{Error, Result};
 use schemas::frame::{Frame, FrameEncoding};
 use schemas::ids::StreamId;
 use schemas::probability::Probability;
+use tokio::time::Instant;
 
 use super::VisionOptions;
 use super::order::newest_first;

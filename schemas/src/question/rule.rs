@@ -60,7 +60,7 @@ impl Rule {
     }
 
     pub(super) fn check(&self, outcomes: usize, has_stream: bool) -> Result<(), DecodeError> {
-        let bad = |field: &str, problem: String| Err(DecodeError::field(&format!("question.rule{field}"), problem));
+        let bad = |field: &str, problem: String| Err(DecodeError::field(format!("question.rule{field}"), problem));
         if !has_stream {
             return bad("", "without question.stream_uuid nothing is seen; name the broadcast".into());
         }

@@ -148,7 +148,7 @@ impl Rounds {
             quorum: 1,
             collateral_decimals: 6,
             winners: Winners::default(),
-            rule: Some(Rule { answers: (0..).zip(&ENDS).map(answer).collect(), until: None }),
+            rule: Some(Box::new(Rule { answers: (0..).zip(&ENDS).map(answer).collect(), until: None })),
         };
         self.tell(GameEventKind::QuestionOpened { question }).await?;
         Ok(id)

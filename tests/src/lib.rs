@@ -18,3 +18,4 @@ pub mod records;
 pub mod reshard;
 pub mod schedule;
 pub mod servers;
+pub mod simulate;

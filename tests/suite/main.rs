@@ -21,6 +21,7 @@ mod quiet;
 mod recovery;
 mod seeded_bugs;
 mod settling;
+mod simulation;
 mod terraform;
 mod tidy;
 mod vision;

@@ -1,0 +1,20 @@
+//! Simulated days: a pipeline that lives through crashes, stops and splits by a seed, and must come to what an
+//! undisturbed one comes to.
+//!
+//! ```text
+//! seed ─► world (lines of every kind, by arrival) ─┬─► lives, each with its faults ─► checked after each ─► end
+//!      └► lives (who crashes where, in what sizes) ┘                                                        │ equal?
+//!                                  undisturbed ───────────────────────────────────────────────────────► end ┘
+//! ```
+//!
+//! The jobs, the run loop, the windows and the store are the real ones; the clock is moved by hand. Which commit a
+//! crash meets depends on the machine's threads, so two runs of a seed may differ on the way; where they end does not.
+
+mod check;
+mod run;
+mod shrink;
+mod world;
+
+pub use run::{Outcome, run};
+pub use shrink::shrink;
+pub use world::{Life, Reshard, World};

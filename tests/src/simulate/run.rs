@@ -1,0 +1,161 @@
+//! Running a world: its lives one after another in one directory, then a last one, then the comparison.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jobs::node::{Node, NodeOptions};
+use pipeline::Error;
+use pipeline::adapters::embedded::Durability;
+use pipeline::fault::{Bug, Faults};
+use pipeline::shard::ShardId;
+use tokio::time::timeout;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{Life, Reshard, World, check};
+use crate::drive::{self, Feed};
+use crate::dump::{difference, dump};
+
+/// A life that takes longer stands still.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// How a simulation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What happened in each life.
+    pub trace: Vec<String>,
+    /// What is wrong, if anything.
+    pub fault: Option<String>,
+    /// A hash of everything in the end.
+    pub digest: u64,
+    /// Crashes that came about.
+    pub crashes: usize,
+}
+
+/// Runs a world, with a seeded bug if one is asked for.
+pub async fn run(world: &World, bug: Option<Bug>) -> Outcome {
+    let mut outcome = Outcome { trace: Vec::new(), fault: None, digest: 0, crashes: 0 };
+    // A check that fails panics; whoever simulates wants to go on.
+    let expected = undisturbed(world).await;
+    let (world, dir) = (world.clone(), tempfile::tempdir().expect("a folder for temporary files"));
+    for (number, life) in world.lives.iter().enumerate() {
+        let (feed, of, dir, life) = (feed(&world, life.chunk), world.clone(), dir.path().to_owned(), *life);
+        let lived = tokio::spawn(async move { timeout(LIMIT, live(&of, &dir, &feed, life, bug)).await });
+        let end = match lived.await {
+            Ok(Ok(Ok(End::Stopped))) => "stopped",
+            Ok(Ok(Ok(End::Crashed))) => {
+                outcome.crashes += 1;
+                "crashed"
+            }
+            other => {
+                outcome.trace.push(format!("life {number}: {life}"));
+                outcome.fault = Some(format!("in life {number}: {}", what(other)));
+                return outcome;
+            }
+        };
+        outcome.trace.push(format!("life {number}: {life}: {end}"));
+    }
+    let last = (feed(&world, 400), options(&world, dir.path()));
+    let ended = tokio::spawn(async move { timeout(LIMIT, end(last.1, &last.0, bug)).await });
+    match ended.await {
+        Ok(Ok(Ok(found))) => {
+            outcome.digest = xxh3_64(found.as_bytes());
+            if world.keeps_shards() {
+                outcome.fault = difference(&expected, &found).map(|difference| {
+                    let folder = keep(world.seed, &expected, &found);
+                    format!("undisturbed it comes to something else (all of both is in {folder}): {difference}")
+                });
+            }
+        }
+        other => outcome.fault = Some(format!("in the last life: {}", what(other))),
+    }
+    outcome
+}
+
+/// Keeps what was expected and what was found for whoever wants to compare.
+fn keep(seed: u64, expected: &str, found: &str) -> String {
+    let folder = std::env::temp_dir().join(format!("oddsmill-seed-{seed}"));
+    let written = std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(folder.join("expected.txt"), expected))
+        .and_then(|()| std::fs::write(folder.join("found.txt"), found));
+    written.map_or_else(|error| error.to_string(), |()| folder.display().to_string())
+}
+
+/// How a life ended.
+enum End {
+    Stopped,
+    Crashed,
+}
+
+fn what<T>(ended: Result<Result<Result<T, Error>, tokio::time::error::Elapsed>, tokio::task::JoinError>) -> String {
+    match ended {
+        Ok(Ok(Ok(_))) => "it ended".to_owned(),
+        Ok(Ok(Err(error))) => error.to_string(),
+        Ok(Err(_)) => format!("it did not end within {LIMIT:?}"),
+        Err(panic) => match panic.try_into_panic() {
+            Ok(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+            }
+            Err(error) => error.to_string(),
+        },
+    }
+}
+
+fn feed(world: &World, chunk: usize) -> Feed {
+    Feed { lines: world.lines.clone(), chunk }
+}
+
+fn options(world: &World, dir: &Path) -> NodeOptions {
+    let settle_page_bets = world.settle_page_bets;
+    NodeOptions { data_dir: Some(dir.into()), durability: Durability::Os, settle_page_bets, ..NodeOptions::default() }
+}
+
+/// Everything that a pipeline comes to which nothing happens to.
+async fn undisturbed(world: &World) -> String {
+    let dir = tempfile::tempdir().expect("a folder for temporary files");
+    end(options(world, dir.path()), &feed(world, 400), None).await.expect("nothing disturbs it")
+}
+
+async fn live(world: &World, dir: &Path, feed: &Feed, life: Life, bug: Option<Bug>) -> Result<End, Error> {
+    let mut faults = life.crash.map_or(Faults::none(), |(point, passes)| Faults::crash_at(point, passes));
+    if let Some(bug) = bug {
+        faults = faults.and_bug(bug);
+    }
+    if let Some(change) = life.reshard {
+        reshard(&drive::open(&life.options(world, dir), feed, Faults::none()).await?, change)?;
+    }
+    let end = match drive::feed_until(&life.options(world, dir), feed, faults, life.until).await {
+        Ok(_) => End::Stopped,
+        Err(Error::Crashed(_)) => End::Crashed,
+        Err(other) => return Err(other),
+    };
+    check::always(&drive::open(&life.options(world, dir), feed, Faults::none()).await?);
+    Ok(end)
+}
+
+async fn end(options: NodeOptions, feed: &Feed, bug: Option<Bug>) -> Result<String, Error> {
+    let faults = bug.map_or(Faults::none(), Faults::with_bug);
+    let node = drive::feed(&options, feed, faults).await?;
+    check::at_the_end(&node).await;
+    dump(&node)
+}
+
+/// Changes the stream of bets, where it can be changed so.
+fn reshard(node: &Node, change: Reshard) -> Result<(), Error> {
+    let mut open: Vec<_> = node.log.shards("bets")?.into_iter().filter(|shard| !shard.closed).collect();
+    open.sort_by_key(|shard| shard.range.start);
+    let among = open.len() as u64;
+    match change {
+        Reshard::Split(which) => {
+            let shard = &open[(which % among) as usize];
+            let middle = shard.range.start + (shard.range.end - shard.range.start) / 2 + 1;
+            node.log.split("bets", shard.id, middle).map(drop)
+        }
+        Reshard::Merge(which) if among > 1 => {
+            let at = (which % (among - 1)) as usize;
+            let [low, high]: [ShardId; 2] = [open[at].id, open[at + 1].id];
+            node.log.merge("bets", low, high).map(drop)
+        }
+        Reshard::Merge(_) => Ok(()),
+    }
+}

@@ -22,6 +22,17 @@ named! {
     }
 }
 
+impl FrameEncoding {
+    /// How a picture is compressed, by its first bytes; nothing where they are neither's.
+    pub const fn of(bytes: &[u8]) -> Option<FrameEncoding> {
+        match bytes {
+            [0xFF, 0xD8, ..] => Some(FrameEncoding::Jpeg),
+            [0x89, b'P', b'N', b'G', ..] => Some(FrameEncoding::Png),
+            _ => None,
+        }
+    }
+}
+
 /// One frame, with its bytes or with the object that holds them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Frame {

@@ -137,22 +137,21 @@ fn servers_dir() -> PathBuf {
 
 /// The virtual environment with the servers of Python, made on first use.
 fn python() -> PathBuf {
-    let dir = servers_dir().join("python");
-    installed(&dir, &PYTHON.join(" "), || {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&dir), "install python3 with venv")?;
-        run(Command::new(dir.join("bin/pip")).args(["install", "-q"]).args(PYTHON), "check pip's package index")
-    });
-    dir
+    venv("python", &PYTHON)
 }
 
 /// A python3 that has onnxruntime, made on first use.
 pub fn onnxruntime() -> PathBuf {
-    let dir = servers_dir().join("onnxruntime");
-    installed(&dir, &ONNXRUNTIME.join(" "), || {
+    venv("onnxruntime", &ONNXRUNTIME).join("bin/python3")
+}
+
+fn venv(name: &str, packages: &[&str]) -> PathBuf {
+    let dir = servers_dir().join(name);
+    installed(&dir, &packages.join(" "), || {
         run(Command::new("python3").args(["-m", "venv"]).arg(&dir), "install python3 with venv")?;
-        run(Command::new(dir.join("bin/pip")).args(["install", "-q"]).args(ONNXRUNTIME), "check pip's package index")
+        run(Command::new(dir.join("bin/pip")).args(["install", "-q"]).args(packages), "check pip's package index")
     });
-    dir.join("bin/python3")
+    dir
 }
 
 /// The folder with the servers of Node, made on first use.

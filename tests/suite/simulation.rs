@@ -25,10 +25,10 @@ async fn seeds_pass() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_seed_ends_alike_twice() {
-    for seed in [3, 8] {
-        let world = World::new(seed);
+    // Where shards change in the middle of it, positions depend on when that was.
+    for world in (0..).map(World::new).filter(World::keeps_shards).take(2) {
         let digests = [Box::pin(run(&world, None)).await.digest, Box::pin(run(&world, None)).await.digest];
-        assert!(digests[0] != 0 && (digests[0] == digests[1] || !world.keeps_shards()), "seed {seed}: {digests:x?}");
+        assert!(digests[0] != 0 && digests[0] == digests[1], "seed {}: {digests:x?}", world.seed);
     }
 }
 

@@ -38,6 +38,7 @@ fn what_is_not_set_is_as_a_node_has_it() {
     let options = resolve("", &[], &[]).unwrap().node_options(true);
     assert_eq!(format!("{options:?}"), format!("{:?}", NodeOptions::default()));
     assert_eq!(resolve("", &[], &[]).unwrap().sql, SqlOptions::default());
+    assert_eq!(resolve("", &[], &[]).unwrap().vision, VisionOptions::default());
 }
 
 #[test]

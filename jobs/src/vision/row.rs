@@ -2,8 +2,8 @@
 //!
 //! A state stands once it was seen in k of the latest n frames and the one before it in fewer than n − k of them
 //! (hysteresis: two that alternate change nothing). Frames in which the classifier is not sure count for nobody, so
-//! that a state does not end with a picture that shows nothing. The rule of a question counts the same way, with numbers of its own and from the frame at which the
-//! question was opened.
+//! that a state does not end with a picture that shows nothing. The rule of a question counts frames the same way,
+//! with numbers of its own and from the one at which the question was opened; once met it is met.
 
 use std::collections::VecDeque;
 

@@ -165,7 +165,8 @@ impl Sight {
         changed
     }
 
-    /// Asks a model about some of the frames.
+    /// Asks a model about some of the frames. The few that both models are asked about are decoded twice: kept
+    /// meanwhile, those of a full batch would take hundreds of megabytes.
     fn ask(&self, model: &Model, frames: &[&Frame], places: &[usize]) -> Result<Vec<Told<Output>>> {
         let (mut pictures, mut outcomes) = (Vec::with_capacity(places.len()), Vec::with_capacity(places.len()));
         for place in places {
@@ -186,12 +187,7 @@ impl Sight {
                 (&referred, Limits { bytes: REFERRED_BYTES, ..Limits::default() })
             }
         };
-        let says = match &bytes[..] {
-            [0xFF, 0xD8, ..] => Some(FrameEncoding::Jpeg),
-            [0x89, b'P', b'N', b'G', ..] => Some(FrameEncoding::Png),
-            _ => None,
-        };
-        if let Some(says) = says.filter(|says| *says != frame.encoding) {
+        if let Some(says) = FrameEncoding::of(bytes).filter(|says| *says != frame.encoding) {
             return Err(format!("encoding: {} is said, but the bytes are {says}", frame.encoding));
         }
         models::Frame::decode(bytes, &limits).map_err(|cause| cause.to_string())

@@ -87,10 +87,8 @@ fn is_video(path: &Path) -> bool {
 fn read(path: &Path) -> Result<Picture, String> {
     let name = path.display().to_string();
     let bytes = fs::read(path).map_err(|cause| format!("{name}: {cause}"))?;
-    let encoding = match &bytes[..] {
-        [0xFF, 0xD8, ..] => FrameEncoding::Jpeg,
-        [0x89, b'P', b'N', b'G', ..] => FrameEncoding::Png,
-        _ => return Err(format!("{name}: neither JPEG nor PNG, whatever it is called")),
+    let Some(encoding) = FrameEncoding::of(&bytes) else {
+        return Err(format!("{name}: neither JPEG nor PNG, whatever it is called"));
     };
     Ok(Picture { name, encoding, bytes })
 }

@@ -190,7 +190,7 @@ pub fn load_bytes(name: &str, bytes: &[u8], device: Device) -> Result<Model> {
 fn place(path: &Path, weights: &Weights, device: Device) -> Result<Model> {
     let info = info(weights).map_err(|what| Error::weights(path, what))?;
     let network = match device {
-        Device::Cpu => network(Cpu, weights, &info).map(Box::new).map(Placement::Cpu),
+        Device::Cpu => network(Cpu::default(), weights, &info).map(Box::new).map(Placement::Cpu),
         other => network(Graph(burn(other)?), weights, &info).map(Box::new).map(Placement::Burn),
     };
     Ok(Model { network: network.map_err(|what| Error::weights(path, what))?, info })
@@ -336,11 +336,14 @@ impl Model {
     pub fn raw(&self, images: &[Vec<f32>]) -> Result<Vec<Vec<f32>>> {
         let classes = self.info.classes.len();
         let places = |raw: &[Raw; 3]| {
-            let scale = |raw: &Raw| {
-                let places = raw.boxes.chunks_exact(crate::detector::BOX).zip(raw.classes.chunks_exact(classes));
-                places.flat_map(|(sides, logits)| [sides, logits].concat()).collect::<Vec<f32>>()
-            };
-            raw.iter().flat_map(scale).collect()
+            let mut all = Vec::with_capacity(raw.iter().map(|scale| scale.boxes.len() + scale.classes.len()).sum());
+            for Raw { boxes, classes: logits } in raw {
+                for (sides, logits) in boxes.chunks_exact(crate::detector::BOX).zip(logits.chunks_exact(classes)) {
+                    all.extend_from_slice(sides);
+                    all.extend_from_slice(logits);
+                }
+            }
+            all
         };
         Ok(match self.heads(images)? {
             Heads::Classes(logits) => logits,

@@ -2,12 +2,12 @@
 //!
 //! Outputs are computed in tiles of a few places by a group of channels, whose sums stay in registers from
 //! the first to the last weight ([`super::tile`]). The weights of such a group of channels lie in the order
-//! in which the window is walked. The input gets a border of zeros, so that windows need no edges.
+//! in which the window is walked: rows, places of a row, channels.
 
 use pulp::Arch;
 
-use super::Map;
-use super::tile::{Tiles, lanes};
+use super::map::{BORDER, Buffer, Map, Part, Pool};
+use super::tile::{Segment, Tiles, lanes};
 use crate::weights::Folded;
 
 /// A convolution, its weights laid out for tiles.
@@ -19,7 +19,6 @@ pub(crate) struct Conv {
     weights: Vec<f32>,
     bias: Vec<f32>,
     lanes: usize,
-    inputs: usize,
     outputs: usize,
     side: usize,
     stride: usize,
@@ -44,48 +43,53 @@ impl Conv {
         }
         let mut bias = folded.bias.clone();
         bias.resize(groups * lanes, 0.0);
-        Conv { arch, weights, bias, lanes, inputs, outputs, side, stride, activated }
+        Conv { arch, weights, bias, lanes, outputs, side, stride, activated }
     }
 
-    pub fn run(&self, map: &Map) -> Map {
-        let padding = self.side / 2;
-        let bordered;
-        let input = if padding == 0 {
-            map
-        } else {
-            bordered = border(map, padding);
-            &bordered
-        };
-        let size = |whole: usize| (whole + 2 * padding - self.side) / self.stride + 1;
-        let mut out = Map::filled(size(map.height), size(map.width), self.outputs, 0.0);
+    pub fn run(&self, map: &Map, pool: &Pool) -> Buffer {
+        let size = |whole: usize| (whole + 2 * (self.side / 2) - self.side) / self.stride + 1;
+        let mut out = Buffer::new(pool, [size(map.height), size(map.width), self.outputs]);
         let tiles = Tiles {
-            input: &input.values,
-            row: input.width * self.inputs,
-            step: self.stride * self.inputs,
-            run: self.side * self.inputs,
-            side: self.side,
-            stride: self.stride,
-            width: out.width,
-            outputs: self.outputs,
+            segments: &self.segments(map),
             lanes: self.lanes,
             weights: &self.weights,
             bias: &self.bias,
             activated: self.activated,
-            out: &mut out.values,
+            out: &mut out,
         };
         self.arch.dispatch(tiles);
         out
     }
-}
 
-fn border(map: &Map, padding: usize) -> Map {
-    let Map { height, width, channels, .. } = *map;
-    let mut out = Map::filled(height + 2 * padding, width + 2 * padding, channels, 0.0);
-    let (row, from) = (out.width * channels, padding * channels);
-    for (out, y) in out.values.chunks_exact_mut(row).skip(padding).zip(0..height) {
-        out[from..from + width * channels].copy_from_slice(map.row(y));
+    /// The runs of memory that make up a window, in the order of the weights.
+    fn segments<'a>(&self, map: &'a Map) -> Vec<Segment<'a>> {
+        let (mut segments, edge) = (Vec::new(), BORDER - self.side / 2);
+        for ky in 0..self.side {
+            for kx in 0..self.side {
+                for part in &map.parts {
+                    let Part { buffer, from, channels } = part;
+                    let row = (buffer.width + 2 * BORDER) * buffer.channels;
+                    let first = (edge + ky) * row + (edge + kx) * buffer.channels + from;
+                    segments.push(Segment {
+                        values: &buffer.values,
+                        first,
+                        row: self.stride * row,
+                        step: self.stride * buffer.channels,
+                        run: *channels,
+                    });
+                }
+            }
+        }
+        // Where nothing lies between two of them they are one.
+        segments.dedup_by(|next, one| {
+            let follows = std::ptr::eq(next.values, one.values) && next.first == one.first + one.run;
+            if follows {
+                one.run += next.run;
+            }
+            follows
+        });
+        segments
     }
-    out
 }
 
 #[cfg(test)]
@@ -106,7 +110,7 @@ mod tests {
     }
 
     /// The definition.
-    fn expected(map: &Map, folded: &Folded, [height, width]: [usize; 2]) -> Vec<f32> {
+    fn expected(values: &[f32], [rows, columns]: [usize; 2], folded: &Folded, [height, width]: [usize; 2]) -> Vec<f32> {
         let mut out = Vec::new();
         for place in 0..height * width {
             for output in 0..folded.outputs {
@@ -116,12 +120,12 @@ mod tests {
                         (at % folded.inputs, at / folded.inputs / folded.side, at / folded.inputs % folded.side);
                     let y = (place / width * folded.stride + ky).checked_sub(folded.side / 2);
                     let x = (place % width * folded.stride + kx).checked_sub(folded.side / 2);
-                    let (Some(y), Some(x)) = (y.filter(|y| *y < map.height), x.filter(|x| *x < map.width)) else {
+                    let (Some(y), Some(x)) = (y.filter(|y| *y < rows), x.filter(|x| *x < columns)) else {
                         continue;
                     };
                     let weight =
                         folded.weight[((output * folded.inputs + input) * folded.side + ky) * folded.side + kx];
-                    sum += weight * map.row(y)[x * map.channels + input];
+                    sum += weight * values[(y * columns + x) * folded.inputs + input];
                 }
                 out.push(sum);
             }
@@ -140,17 +144,24 @@ mod tests {
             (40, 6, 4, 64, 3, 2),
             (11, 2, 8, 1, 3, 1),
         ] {
-            let map = Map { height, width, channels: inputs, values: numbers(height * width * inputs, 1) };
+            let (pool, values) = (Pool::default(), numbers(height * width * inputs, 1));
+            let map = Map::from(Buffer::of(&pool, [height, width, inputs], &values));
+            // The same channels, out of two buffers.
+            let wide = numbers(height * width * (inputs + 2), 4);
+            let wide = Map::from(Buffer::of(&pool, [height, width, inputs + 2], &wide));
+            let parts = Map::joined(&[&map.narrowed(inputs / 2, inputs - inputs / 2), &wide.narrowed(1, inputs / 2)]);
             let weight = numbers(outputs * inputs * side * side, 2);
             let folded = Folded { weight, bias: numbers(outputs, 3), inputs, outputs, side, stride, activated: false };
             for arch in every_arch() {
-                let found = Conv::new(&folded, arch).run(&map);
-                let size = [found.height, found.width];
-                assert_eq!(size, [height.div_ceil(stride), width.div_ceil(stride)]);
-                assert!(
-                    found.values == expected(&map, &folded, size),
-                    "{arch:?}: {width} × {height}, {outputs} outputs"
-                );
+                for map in [&map, &parts] {
+                    let found = Map::from(Conv::new(&folded, arch).run(map, &pool));
+                    let size = [found.height, found.width];
+                    assert_eq!(size, [height.div_ceil(stride), width.div_ceil(stride)]);
+                    assert!(
+                        found.read(&pool) == expected(&map.read(&pool), [height, width], &folded, size),
+                        "{arch:?}: {width} × {height}, {outputs} outputs"
+                    );
+                }
             }
         }
     }

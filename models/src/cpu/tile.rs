@@ -6,37 +6,38 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::map::Buffer;
+
 /// Output channels of a tile, at most.
 pub(super) const MOST_LANES: usize = 32;
 /// Output channels of a tile where there are few, or registers are small.
 const FEW_LANES: usize = 16;
-/// Places of a tile, at most.
-const MOST_PLACES: usize = 12;
+
+/// Numbers of a window that lie side by side.
+pub(super) struct Segment<'a> {
+    /// The buffer that they lie in.
+    pub values: &'a [f32],
+    /// Where the first output's begin.
+    pub first: usize,
+    /// From one output to the one below.
+    pub row: usize,
+    /// From one output to the next.
+    pub step: usize,
+    /// How many.
+    pub run: usize,
+}
 
 /// A convolution at work.
 pub(super) struct Tiles<'a> {
-    /// The input with its border.
-    pub input: &'a [f32],
-    /// Numbers of an input row.
-    pub row: usize,
-    /// Numbers from one output's window to the next one's.
-    pub step: usize,
-    /// Numbers of a window's row.
-    pub run: usize,
-    /// Rows of a window.
-    pub side: usize,
-    pub stride: usize,
-    /// Places of an output row.
-    pub width: usize,
-    /// Output channels.
-    pub outputs: usize,
+    /// A window, in the order of the weights.
+    pub segments: &'a [Segment<'a>],
     /// Output channels of a tile.
     pub lanes: usize,
     /// See [`super::conv::Conv`].
     pub weights: &'a [f32],
     pub bias: &'a [f32],
     pub activated: bool,
-    pub out: &'a mut [f32],
+    pub out: &'a mut Buffer,
 }
 
 /// Output channels of a tile, of so many in all, with these instructions.
@@ -59,40 +60,43 @@ impl WithSimd for Tiles<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match self.lanes / S::F32_LANES {
-            1 => self.groups::<S, 1>(simd, MOST_PLACES),
-            2 if S::F32_LANES >= FEW_LANES => self.groups::<S, 2>(simd, MOST_PLACES),
-            2 => self.groups::<S, 2>(simd, 6),
-            4 => self.groups::<S, 4>(simd, 5),
+        // Registers of [`FEW_LANES`] channels, and as many places as there are registers for.
+        match S::F32_LANES {
+            16 if self.lanes == MOST_LANES => self.groups::<S, 2, 12>(simd),
+            16 => self.groups::<S, 1, 12>(simd),
+            8 => self.groups::<S, 2, 6>(simd),
+            4 => self.groups::<S, 4, 5>(simd),
             // Without registers worth the name.
-            _ => self.groups::<S, FEW_LANES>(simd, 1),
+            _ => self.groups::<S, FEW_LANES, 1>(simd),
         }
     }
 }
 
 impl Tiles<'_> {
-    /// Every tile, of `V` registers of channels and at most `places`.
+    /// Every tile, of `V` registers of channels and at most `P` places.
     #[inline(always)]
-    fn groups<S: Simd, const V: usize>(mut self, simd: S, places: usize) {
-        let tiles = self.width.div_ceil(places);
-        for group in 0..self.outputs.div_ceil(self.lanes) {
-            for y in 0..self.out.len() / (self.width * self.outputs) {
+    fn groups<S: Simd, const V: usize, const P: usize>(mut self, simd: S) {
+        let Buffer { height, width, channels, .. } = *self.out;
+        let tiles = width.div_ceil(P);
+        for group in 0..channels.div_ceil(self.lanes) {
+            for y in 0..height {
                 let mut x = 0;
                 for tile in 0..tiles {
-                    let end = (tile + 1) * self.width / tiles;
+                    let end = (tile + 1) * width / tiles;
+                    // What is more than `P` is not even compiled.
                     match end - x {
-                        1 => self.tile::<S, V, 1>(simd, group, y, x),
-                        2 => self.tile::<S, V, 2>(simd, group, y, x),
-                        3 => self.tile::<S, V, 3>(simd, group, y, x),
-                        4 => self.tile::<S, V, 4>(simd, group, y, x),
-                        5 => self.tile::<S, V, 5>(simd, group, y, x),
-                        6 => self.tile::<S, V, 6>(simd, group, y, x),
-                        7 => self.tile::<S, V, 7>(simd, group, y, x),
-                        8 => self.tile::<S, V, 8>(simd, group, y, x),
-                        9 => self.tile::<S, V, 9>(simd, group, y, x),
-                        10 => self.tile::<S, V, 10>(simd, group, y, x),
-                        11 => self.tile::<S, V, 11>(simd, group, y, x),
-                        _ => self.tile::<S, V, MOST_PLACES>(simd, group, y, x),
+                        2 if P >= 2 => self.tile::<S, V, 2>(simd, group, y, x),
+                        3 if P >= 3 => self.tile::<S, V, 3>(simd, group, y, x),
+                        4 if P >= 4 => self.tile::<S, V, 4>(simd, group, y, x),
+                        5 if P >= 5 => self.tile::<S, V, 5>(simd, group, y, x),
+                        6 if P >= 6 => self.tile::<S, V, 6>(simd, group, y, x),
+                        7 if P >= 7 => self.tile::<S, V, 7>(simd, group, y, x),
+                        8 if P >= 8 => self.tile::<S, V, 8>(simd, group, y, x),
+                        9 if P >= 9 => self.tile::<S, V, 9>(simd, group, y, x),
+                        10 if P >= 10 => self.tile::<S, V, 10>(simd, group, y, x),
+                        11 if P >= 11 => self.tile::<S, V, 11>(simd, group, y, x),
+                        12 if P >= 12 => self.tile::<S, V, 12>(simd, group, y, x),
+                        _ => self.tile::<S, V, 1>(simd, group, y, x),
                     }
                     x = end;
                 }
@@ -103,34 +107,42 @@ impl Tiles<'_> {
     /// Computes `N` places from `(x, y)` on, of a group of channels.
     #[inline(always)]
     fn tile<S: Simd, const V: usize, const N: usize>(&mut self, simd: S, group: usize, y: usize, x: usize) {
-        let Tiles { run, lanes, input, weights, bias, .. } = *self;
+        let Tiles { lanes, weights, bias, segments, .. } = *self;
         let registers = |numbers| S::as_simd_f32s(numbers).0.as_chunks::<V>().0;
-        let (bias, taps) = (registers(&bias[group * lanes..][..lanes]), self.side * run * lanes);
-        let weights = &weights[group * taps..][..taps];
+        let bias = registers(&bias[group * lanes..][..lanes]);
+        let taps: usize = segments.iter().map(|segment| segment.run).sum();
+        let mut weights = &registers(weights)[group * taps..][..taps];
         let mut sums = [bias[0]; N];
-        for (ky, weights) in weights.chunks_exact(run * lanes).enumerate() {
-            let from = (y * self.stride + ky) * self.row + x * self.step;
-            let windows: [&[f32]; N] = std::array::from_fn(|place| &input[from + place * self.step..][..run]);
-            let weights = &registers(weights)[..run];
+        for &Segment { values, first, row, step, run } in segments {
+            let first = first + y * row + x * step;
+            let windows: [&[f32]; N] = std::array::from_fn(|place| &values[first + place * step..][..run]);
+            let (these, rest) = weights.split_at(run);
+            weights = rest;
             for at in 0..run {
                 for place in 0..N {
                     let value = simd.splat_f32s(windows[place][at]);
                     for register in 0..V {
-                        sums[place][register] =
-                            simd.mul_add_e_f32s(value, weights[at][register], sums[place][register]);
+                        sums[place][register] = simd.mul_add_e_f32s(value, these[at][register], sums[place][register]);
                     }
                 }
             }
         }
-        let (first, count) = (group * lanes, lanes.min(self.outputs - group * lanes));
-        let mut numbers = [0.0; MOST_LANES];
-        for (place, sums) in sums.iter().enumerate() {
-            S::as_mut_simd_f32s(&mut numbers[..lanes]).0.copy_from_slice(sums);
-            if self.activated {
-                numbers.iter_mut().for_each(|sum| *sum = silu(*sum));
+        let outputs = self.out.channels;
+        let (first, count) = (group * lanes, lanes.min(outputs - group * lanes));
+        let mut at = self.out.at(y, x) + first;
+        let mut spare = [0.0; MOST_LANES];
+        for sums in sums {
+            let place = &mut self.out.values[at..at + count];
+            if count == lanes {
+                S::as_mut_simd_f32s(place).0.copy_from_slice(&sums);
+            } else {
+                S::as_mut_simd_f32s(&mut spare[..lanes]).0.copy_from_slice(&sums);
+                place.copy_from_slice(&spare[..count]);
             }
-            let at = (y * self.width + x + place) * self.outputs + first;
-            self.out[at..at + count].copy_from_slice(&numbers[..count]);
+            if self.activated {
+                place.iter_mut().for_each(|sum| *sum = silu(*sum));
+            }
+            at += outputs;
         }
     }
 }

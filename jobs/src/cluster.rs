@@ -169,6 +169,7 @@ impl Cluster {
                 Err(other) => return Err(other),
             }
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(BEGIN_AGAIN) => {}
                 _ = stopped.changed() => {}
             }
@@ -292,6 +293,7 @@ impl Worker {
         let mut outcome = Ok(());
         loop {
             tokio::select! {
+                biased;
                 held = given.recv() => {
                     let Some(held) = held else { break };
                     let Some((key, source)) = held.stream().and_then(|stream| sources.get(stream)).cloned() else {

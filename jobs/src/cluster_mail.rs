@@ -30,7 +30,7 @@ pub async fn run(
     stop: Stop,
 ) -> Result<()> {
     let stream = fleet.log.name(fleet.stream());
-    let mailer = Arc::new(mail.server.open(&inbox, true)?);
+    let mailer = Arc::new(mail.server.open_in(fleet.log.aws(), &inbox)?);
     let mut stopped = stop.watch();
     while !stop.is_now() {
         if fleet.frontiers.leads(&stream, &me).await.unwrap_or(false) {
@@ -46,6 +46,7 @@ pub async fn run(
             let mut sending = tokio::spawn(sender.run(ended.clone()));
             loop {
                 tokio::select! {
+                    biased;
                     over = &mut sending => {
                         // What fails is tried again; bets do not wait for mails.
                         match over {
@@ -64,6 +65,7 @@ pub async fn run(
             }
         }
         tokio::select! {
+            biased;
             () = tokio::time::sleep(LOOK) => {}
             _ = stopped.changed() => {}
         }

@@ -43,8 +43,9 @@ impl Job {
         self.stop.when_drained();
         let (mut stopped, told) = (stop.watch(), self.stop.clone());
         let stopping = async {
-            // It cannot close: whoever could is here.
-            let _ = stopped.wait_for(|stopped| *stopped).await;
+            while !stop.is_now() {
+                stopped.changed().await;
+            }
             told.now();
             std::future::pending::<()>().await
         };

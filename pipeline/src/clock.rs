@@ -6,7 +6,9 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// A moment of arrival: milliseconds since the Unix epoch, UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -38,7 +40,7 @@ pub enum Clock {
     System,
     /// A clock that moves only when told to.
     Manual(Arc<AtomicI64>),
-    /// A clock that runs faster than the machine's.
+    /// A clock that runs faster than the machine's, or as fast; where a test pauses tokio's time, as that does.
     Scaled(Arc<Scale>),
 }
 
@@ -58,7 +60,7 @@ impl Clock {
 
     /// A clock that shows `origin` now and runs `speed` times as fast as the machine's.
     pub fn scaled(origin: Arrival, speed: u32) -> Clock {
-        Clock::Scaled(Arc::new(Scale { origin, since: instant(), speed: speed.max(1) }))
+        Clock::Scaled(Arc::new(Scale { origin, since: Instant::now(), speed: speed.max(1) }))
     }
 
     /// The current time.
@@ -67,7 +69,7 @@ impl Clock {
             Clock::System => Arrival(system_millis()),
             Clock::Manual(hand) => Arrival(hand.load(Ordering::Acquire)),
             Clock::Scaled(scale) => {
-                let micros = instant().duration_since(scale.since).as_micros().saturating_mul(scale.speed.into());
+                let micros = Instant::now().duration_since(scale.since).as_micros().saturating_mul(scale.speed.into());
                 scale.origin.plus_ms(i64::try_from(micros / 1_000).unwrap_or(i64::MAX))
             }
         }
@@ -99,9 +101,4 @@ impl Clock {
 fn system_millis() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
-}
-
-#[expect(clippy::disallowed_methods, reason = "the rim: a scaled clock counts from here")]
-fn instant() -> Instant {
-    Instant::now()
 }

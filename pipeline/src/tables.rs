@@ -11,6 +11,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 #[cfg(feature = "aws")]
+use crate::adapters::aws::Aws;
+#[cfg(feature = "aws")]
 use crate::adapters::aws::tables::DynamoTables;
 use crate::adapters::embedded::EmbeddedTables;
 #[cfg(feature = "aws")]
@@ -245,6 +247,15 @@ impl Tables {
             Tables::Dynamo(_) if !commit.facts.is_empty() || !commit.emits.is_empty() => Err(rows_alone()),
             #[cfg(feature = "aws")]
             Tables::Dynamo(tables) => tables.write_rows(commit.rows).await,
+        }
+    }
+
+    /// The account that they are in, if in any.
+    #[cfg(feature = "aws")]
+    pub fn account(&self) -> Option<&Aws> {
+        match self {
+            Tables::Embedded(_) => None,
+            Tables::Dynamo(tables) => Some(tables.aws()),
         }
     }
 

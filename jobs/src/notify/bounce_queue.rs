@@ -20,11 +20,16 @@ use super::choose::SuppressionRow;
 /// How long it waits when the queue is out of reach.
 const TROUBLE: Duration = Duration::from_secs(30);
 
-/// Reads the queue of this prefix, in the account that the environment names, until told to stop. Mails
+/// Reads the queue of this prefix, in the account of the tables or else the environment's, until told to stop. Mails
 /// go out all the same where it cannot be read: then it is asked for again, and its messages wait in it.
 pub async fn watch(prefix: String, tables: Tables, stop: Stop) {
     while !stop.is_now() {
-        let found = async { Bounces::find(&Aws::from_env().await?, &prefix).await };
+        let found = async {
+            match tables.account() {
+                Some(aws) => Bounces::find(aws, &prefix).await,
+                None => Bounces::find(&Aws::from_env().await?, &prefix).await,
+            }
+        };
         let outcome = match found.await {
             Ok(Some(queue)) => run(&queue, &tables, &stop).await,
             Ok(None) => {
@@ -51,6 +56,7 @@ pub async fn run(queue: &Bounces, tables: &Tables, stop: &Stop) -> Result<()> {
     let mut stopped = stop.watch();
     while !stop.is_now() {
         tokio::select! {
+            biased;
             _ = stopped.changed() => {}
             stepped = step(queue, tables) => stepped?,
         }

@@ -33,6 +33,7 @@ use pipeline::Error;
 use pipeline::Result;
 #[cfg(feature = "aws")]
 use pipeline::adapters::aws::{
+    Aws,
     ses::Ses,
     sns::{Sns, SnsOptions},
 };
@@ -91,5 +92,17 @@ impl MailServer {
                 return Err(Error::Reject("this build has neither SES nor SNS; build it with `--features aws`".into()));
             }
         })
+    }
+
+    /// The same for a worker in an account, which SES sends from.
+    ///
+    /// # Errors
+    /// As [`MailServer::open`].
+    #[cfg(feature = "aws")]
+    pub fn open_in(&self, aws: &Aws, inbox: &Path) -> Result<Mailer> {
+        match self {
+            MailServer::Ses { configuration_set, .. } => Ok(Mailer::Ses(Ses::of(aws, configuration_set.clone()))),
+            _ => self.open(inbox, true),
+        }
     }
 }

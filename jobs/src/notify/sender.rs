@@ -114,6 +114,7 @@ impl Sender {
     async fn sleep(&self, stop: &Stop, for_so_long: Duration) {
         let mut stopped = stop.watch();
         tokio::select! {
+            biased;
             _ = stopped.changed() => {}
             () = tokio::time::sleep(for_so_long) => {}
         }

@@ -102,10 +102,10 @@ impl<J: Job> Reader<J> {
 
     /// Reads until told to stop, drained, or the applier is gone.
     pub(super) async fn run(mut self, batches: Sender<Batch<J::Event>>) -> Result<()> {
-        let (mut appended, mut stopped) = (self.ports.log.embedded()?.watch(), self.stop.watch());
+        let mut appended = self.ports.log.embedded()?.watch();
         while !self.stop.is_now() {
             appended.mark_unchanged();
-            stopped.mark_unchanged();
+            let mut stopped = self.stop.watch();
             let draining = self.stop.is_draining();
             let barrier = self.ports.log.barrier().await?;
             self.refresh().await?;

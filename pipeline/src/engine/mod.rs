@@ -15,15 +15,18 @@ mod apply;
 pub mod checkpoint;
 #[cfg(feature = "aws")]
 pub mod fleet;
+mod stop;
 mod tick;
 pub mod timers;
 mod write;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
+
+pub use self::stop::{Stop, Stopped};
 
 use crate::clock::{Arrival, Clock};
 use crate::error::{Error, Result};
@@ -66,47 +69,6 @@ impl LoopOptions {
             export_dir: None,
             drain: false,
         }
-    }
-}
-
-/// Tells a loop to finish what it has begun and stop. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Stop {
-    sender: Arc<watch::Sender<bool>>,
-    drain: Arc<AtomicBool>,
-}
-
-impl Default for Stop {
-    fn default() -> Self {
-        Stop { sender: Arc::new(watch::Sender::new(false)), drain: Arc::default() }
-    }
-}
-
-impl Stop {
-    /// Stop after the batches in hand.
-    pub fn now(&self) {
-        self.sender.send_replace(true);
-    }
-
-    /// Stop once everything that is in the log now is applied.
-    pub fn when_drained(&self) {
-        self.drain.store(true, Ordering::Release);
-        self.sender.send_modify(|_| ());
-    }
-
-    /// Whether to stop after the batches in hand.
-    pub fn is_now(&self) -> bool {
-        *self.sender.borrow()
-    }
-
-    /// Whether to stop once everything is applied.
-    pub fn is_draining(&self) -> bool {
-        self.drain.load(Ordering::Acquire)
-    }
-
-    /// Wakes up whoever waits when it is told to stop.
-    pub fn watch(&self) -> watch::Receiver<bool> {
-        self.sender.subscribe()
     }
 }
 

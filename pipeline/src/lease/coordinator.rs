@@ -141,6 +141,7 @@ impl Coordinator {
                 Err(other) => break Err(other),
             };
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(pause) => {}
                 () = self.holdings.hurry.notified() => {}
                 _ = stopped.changed() => {}

@@ -101,7 +101,7 @@ impl Group {
 
     /// Removes an item that must be there.
     pub fn remove(&mut self, table: &str, key: Item) -> Result<()> {
-        let condition = key.keys().next().map(|name| format!("attribute_exists({name})"));
+        let condition = key.keys().min().map(|name| format!("attribute_exists({name})"));
         let delete = Delete::builder().table_name(table).set_key(Some(key)).set_condition_expression(condition);
         let delete = delete.build().map_err(|cause| Error::fatal("a removal", cause))?;
         self.writes.push(Write::builder().delete(delete).build());

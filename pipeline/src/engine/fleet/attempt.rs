@@ -69,6 +69,9 @@ pub(super) struct Applied<F> {
     pub dead: Vec<DeadLetter>,
     /// Timers that were set.
     pub timers: Vec<Timer>,
+    /// Whether some were decided before, by a try whose end nobody saw or by a predecessor that did not know that it
+    /// was gone: timers that they set are stored, and not among these.
+    pub replayed: bool,
 }
 
 /// What became of one record.
@@ -355,7 +358,7 @@ impl<J: Job> Applier<'_, J> {
         let job = &self.fleet.job;
         let facts = Facts { positions: Vec::new(), facts: Vec::new() };
         let (emits, dead, timers) = Default::default();
-        let mut applied = Applied { count: entries.len(), facts, emits, dead, timers };
+        let mut applied = Applied { count: entries.len(), facts, emits, dead, timers, replayed: false };
         let mut repeats = 0;
         for (at, fate) in fates {
             let entry = &entries[at];
@@ -369,6 +372,7 @@ impl<J: Job> Applier<'_, J> {
                     applied.facts.push(entry.record.position, decided.fact);
                 }
                 Fate::Replayed(fact) => {
+                    applied.replayed |= entry.record.position > self.told;
                     if let Some(fact) = fact.as_ref().filter(|_| entry.record.position > self.told) {
                         applied.emits.extend(job.retell(fact));
                     }

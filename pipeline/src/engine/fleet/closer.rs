@@ -61,6 +61,7 @@ pub async fn run<J: Job>(fleet: Arc<Fleet<J>>, me: WorkerId, stop: Stop) -> Resu
             }
         };
         tokio::select! {
+            biased;
             () = tokio::time::sleep(pause) => {}
             _ = stopped.changed() => {}
         }

@@ -61,7 +61,8 @@ impl<J: Job> Sums<J> {
             let (table, bytes) = fleet.job.locate(&key);
             missing.insert(sum_id(table, &bytes), key);
         }
-        let ids: Vec<String> = missing.keys().cloned().collect();
+        let mut ids: Vec<String> = missing.keys().cloned().collect();
+        ids.sort();
         let stored = fleet.tables.shard_sums(&self.shard, &ids).await?;
         for key in missing.values() {
             let none = Sum { row: None, upto: Position::START, version: 0, dirty: false };
@@ -78,29 +79,51 @@ impl<J: Job> Sums<J> {
     /// Writes what has changed.
     ///
     /// # Errors
-    /// `Fenced` when somebody else has written to this shard's sums.
+    /// `Fenced` when somebody else is further than this worker, `Retry` when not all of it is known to be written.
     pub async fn flush(&mut self, fleet: &Fleet<J>) -> Result<()> {
         let mut writes = Vec::new();
-        for (key, sum) in self.kept.iter_mut().filter(|(_, sum)| sum.dirty) {
+        for (key, sum) in self.kept.iter().filter(|(_, sum)| sum.dirty) {
             let Some(row) = &sum.row else { continue };
             let (table, bytes) = fleet.job.locate(key);
-            sum.version += 1;
-            let (row, upto, version) = (fleet.job.encode(row), sum.upto, sum.version);
-            writes.push(StoredSum { id: sum_id(table, &bytes), row, upto, version });
+            let (row, upto, version) = (fleet.job.encode(row), sum.upto, sum.version + 1);
+            writes.push((key.clone(), StoredSum { id: sum_id(table, &bytes), row, upto, version }));
         }
+        writes.sort_by(|(_, one), (_, other)| one.id.cmp(&other.id));
         let shard = &self.shard;
-        let write = |sum| async move { fleet.tables.put_sum(shard, &sum).await };
+        let write = |(key, sum): (J::Key, StoredSum)| async move {
+            let written = fleet.tables.put_sum(shard, &sum).await;
+            (key, sum, written)
+        };
         let written = stream::iter(writes).map(write).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
-        for written in written {
-            if !written? {
-                return Err(Error::Fenced(format!("the sums of {shard} were changed by another worker")));
+        let mut outcome = Ok(());
+        for (key, written, done) in written {
+            match done {
+                Ok(true) => {
+                    let sum = self.kept.get_mut(&key).ok_or_else(|| Error::corrupt("a sum's name"))?;
+                    (sum.version, sum.dirty) = (written.version, false);
+                }
+                Ok(false) => outcome = outcome.and(self.meet(fleet, &key, written.id).await),
+                Err(error) => outcome = outcome.and(Err(error)),
             }
         }
-        self.kept.values_mut().for_each(|sum| sum.dirty = false);
-        if self.kept.len() > MAX_KEPT {
+        if outcome.is_ok() && self.kept.len() > MAX_KEPT {
             self.kept.clear();
         }
-        Ok(())
+        outcome
+    }
+
+    /// Finds another version of a sum than was known: an earlier write of this worker's, whose answer was lost, or
+    /// a predecessor's. Either has every fact up to its position; what has more of them stands.
+    async fn meet(&mut self, fleet: &Fleet<J>, key: &J::Key, id: String) -> Result<()> {
+        let stored = fleet.tables.shard_sums(&self.shard, std::slice::from_ref(&id)).await?.pop();
+        let sum = self.kept.get_mut(key).ok_or_else(|| Error::corrupt("a sum's name"))?;
+        match stored {
+            Some(stored) if stored.upto <= sum.upto => {
+                sum.version = stored.version;
+                Err(Error::Retry(format!("sum {id} of {} stands in another version", self.shard)))
+            }
+            _ => Err(Error::Fenced(format!("sum {id} of {} was changed by another worker", self.shard))),
+        }
     }
 }
 

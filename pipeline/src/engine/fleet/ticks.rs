@@ -77,10 +77,16 @@ impl<J: Job> Worker<J> {
     /// Reads the timers anew; whether this one is still among them. A predecessor that did not know that it was
     /// gone may have delivered it since they were read, and set the next one.
     async fn waits(&mut self, timer: &Timer) -> Result<bool> {
+        self.read_timers().await?;
+        Ok(self.timers.has(timer))
+    }
+
+    /// Reads the timers anew: there may be some that nobody kept in memory.
+    pub(super) async fn read_timers(&mut self) -> Result<()> {
         let (held, fleet, range) = (self.held.clone(), self.fleet.clone(), self.shard.range);
         self.timers = insist!(&held, Timers::load(&fleet, range))?;
         self.parked.iter().for_each(|parked| self.timers.forget(parked));
-        Ok(self.timers.has(timer))
+        Ok(())
     }
 
     async fn deliver(&mut self, timer: &Timer) -> Result<Delivery> {
@@ -156,11 +162,12 @@ impl<J: Job> Worker<J> {
         let Facts { mut at, decisions, rows } = page;
         let mut facts = job.unseal(ask.input, &rows)?;
         // Those that share a row are one group: where they would be too many, the page ends before.
-        let mut sharing = HashMap::<J::Key, usize>::new();
+        let (mut sharing, mut needed) = (HashMap::<J::Key, usize>::new(), Vec::new());
         let fits = |fact: &J::Fact| {
             let mut keys = Vec::new();
             job.fact_needs(fact, &mut keys);
             keys.into_iter().all(|key| {
+                needed.push(key.clone());
                 let count = sharing.entry(key).or_default();
                 *count += 1;
                 *count <= MAX_SHARED
@@ -169,7 +176,7 @@ impl<J: Job> Worker<J> {
         let count = facts.iter().map(fits).take_while(|fits| *fits).count();
         at.truncate(count);
         facts.truncate(count);
-        loaded.load(&self.fleet, sharing.into_keys().collect(), false).await?;
+        loaded.load(&self.fleet, needed, false).await?;
         let decisions = at.iter().copied().zip(decisions).collect();
         Ok((at.into_iter().zip(facts).collect(), decisions))
     }

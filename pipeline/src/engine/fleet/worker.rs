@@ -176,6 +176,7 @@ impl<J: Job> Worker<J> {
                 break End::Told;
             }
             tokio::select! {
+                biased;
                 _ = standing.changed() => {}
                 _ = stopped.changed() => {}
                 _ = look.tick() => self.look().await?,
@@ -284,9 +285,12 @@ impl<J: Job> Worker<J> {
                 other => break other?,
             }
         };
-        let Applied { count, facts, mut emits, dead, timers } = applied;
+        let Applied { count, facts, mut emits, dead, timers, replayed } = applied;
         fleet.faults.reach(CrashPoint::AfterCommit)?;
         timers.into_iter().for_each(|timer| self.timers.keep(timer));
+        if replayed {
+            self.read_timers().await?;
+        }
         emits.extend(self.fold(&facts, entries[0].effective)?);
         self.write_dead_rows(&dead).await?;
         fleet.emit(emits).await?;

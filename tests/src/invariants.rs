@@ -1,8 +1,10 @@
 //! Invariants by name: what must hold of a node at any quiet moment.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jobs::bets::totals::TotalsRow;
+use jobs::cluster::Cluster;
 use jobs::node::{INBOX, Node};
 use jobs::settle::result::promised;
 use pipeline::adapters::mail;
@@ -11,6 +13,7 @@ use schemas::bet_row::{BetRow, BetStatus};
 use schemas::codec::Event;
 use schemas::columns::bet_block::BetBlock;
 use schemas::ids::{Address, QuestionId};
+use schemas::money::Money;
 use schemas::notification::Notification;
 use schemas::outbox::{OutboxRow, OutboxState};
 use schemas::question::QuestionRow;
@@ -18,7 +21,7 @@ use schemas::row::Row;
 use schemas::settlement::{Settlement, SettlementRow};
 use schemas::user::{Profile, UserRow};
 
-use crate::read;
+use crate::{cluster, read};
 
 /// What all bets add up to, in micro-units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,15 +69,115 @@ pub fn events<E: Event>(node: &Node) -> Vec<E> {
     events
 }
 
+/// What there is to compare at a quiet moment, wherever it is kept.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    /// Every bet as it stands.
+    pub bets: Vec<BetRow>,
+    /// Every bettor.
+    pub users: Vec<UserRow>,
+    /// Every question.
+    pub questions: Vec<QuestionRow>,
+    /// What was staked on each question.
+    pub totals: BTreeMap<QuestionId, TotalsRow>,
+    /// Settlements that have begun.
+    pub tasks: Vec<SettlementRow>,
+    /// Settlements that were told.
+    pub settlements: Vec<Settlement>,
+    /// Changes of bets that were told.
+    pub notifications: Vec<Notification>,
+    /// Changes of bets that mails are owed for.
+    pub outbox: Vec<OutboxRow>,
+}
+
+/// Whatever has a ledger.
+pub trait Kept {
+    /// As it is now.
+    fn ledger(&self) -> Cow<'_, Ledger>;
+}
+
+impl Kept for Ledger {
+    fn ledger(&self) -> Cow<'_, Ledger> {
+        Cow::Borrowed(self)
+    }
+}
+
+impl Kept for Node {
+    fn ledger(&self) -> Cow<'_, Ledger> {
+        Cow::Owned(Ledger::from(self))
+    }
+}
+
+impl From<&Node> for Ledger {
+    fn from(node: &Node) -> Ledger {
+        let questions = rows::<QuestionRow>(node);
+        let total = |question: &QuestionRow| {
+            let id = question.spec.question_uuid;
+            let stored = node.tables.get(TotalsRow::TABLE, id.as_bytes()).unwrap();
+            (id, stored.map(|bytes| TotalsRow::from_bytes(&bytes).unwrap()).unwrap_or_default())
+        };
+        Ledger {
+            bets: bets(node),
+            users: rows(node),
+            totals: questions.iter().map(total).collect(),
+            questions,
+            tasks: rows(node),
+            settlements: events(node),
+            notifications: events(node),
+            outbox: rows(node),
+        }
+    }
+}
+
+impl Ledger {
+    /// Of a cluster. What its streams have more than once is here once: consumers know repeats by their ids.
+    pub async fn of_cluster(cluster: &Cluster) -> Ledger {
+        let questions = cluster::rows::<QuestionRow>(cluster).await;
+        let mut totals = BTreeMap::new();
+        for question in &questions {
+            let id = question.spec.question_uuid;
+            let mut total = TotalsRow::default();
+            for part in cluster.tables.sums(&format!("{}/{id}", TotalsRow::TABLE)).await.unwrap() {
+                let part = TotalsRow::from_bytes(&part.row).unwrap();
+                total.stake.resize(total.stake.len().max(part.stake.len()), Money::ZERO);
+                total.bets.resize(total.bets.len().max(part.bets.len()), 0);
+                for (outcome, (stake, bets)) in part.stake.iter().zip(&part.bets).enumerate() {
+                    total.stake[outcome] = total.stake[outcome].checked_add(*stake).unwrap();
+                    total.bets[outcome] += bets;
+                }
+            }
+            totals.insert(id, total);
+        }
+        let notifications = cluster::events::<Notification>(cluster).await;
+        let settlements = cluster::events::<Settlement>(cluster).await;
+        Ledger {
+            bets: cluster::bets(cluster).await.into_values().collect(),
+            users: cluster::rows(cluster).await,
+            questions,
+            totals,
+            tasks: cluster::rows(cluster).await,
+            settlements: once(settlements, |event| event.question_uuid),
+            notifications: once(notifications, |told| told.notification_id),
+            outbox: cluster::rows(cluster).await,
+        }
+    }
+}
+
+/// The first of each.
+fn once<E, K: Ord>(events: Vec<E>, key: impl Fn(&E) -> K) -> Vec<E> {
+    let mut seen = BTreeSet::new();
+    events.into_iter().filter(|event| seen.insert(key(event))).collect()
+}
+
 /// Profiles, question totals and settlements all say what the bets say, to the last unit, and
 /// stakes = returns + house result + open.
 ///
 /// # Panics
 /// Where they do not.
-pub fn money_is_conserved(node: &Node) -> Books {
-    let bets = bets(node);
+pub fn money_is_conserved(of: &impl Kept) -> Books {
+    let ledger = &of.ledger();
     let (mut books, mut profiles, mut totals) = (Books::default(), BTreeMap::new(), BTreeMap::new());
-    for bet in &bets {
+    for bet in &ledger.bets {
         add_to_profile(profiles.entry(bet.bet.bettor).or_default(), bet);
         if bet.status == BetStatus::Rejected {
             continue;
@@ -89,15 +192,15 @@ pub fn money_is_conserved(node: &Node) -> Books {
         *of = [of[0] + stake, of[1] + 1];
     }
     assert_eq!(books.staked, books.returned + books.house + books.open);
-    profiles_agree(node, profiles);
-    totals_agree(node, &totals);
-    settlements_agree(node, &bets);
+    profiles_agree(&ledger.users, profiles);
+    totals_agree(ledger, &totals);
+    settlements_agree(ledger);
     books
 }
 
 fn add_to_profile(profile: &mut Profile, row: &BetRow) {
-    let plus = |sum: schemas::money::Money, amount: schemas::money::Money| sum.checked_add(amount).unwrap();
-    let minus = |sum: schemas::money::Money, amount: schemas::money::Money| sum.checked_sub(amount).unwrap();
+    let plus = |sum: Money, amount: Money| sum.checked_add(amount).unwrap();
+    let minus = |sum: Money, amount: Money| sum.checked_sub(amount).unwrap();
     if row.status == BetStatus::Rejected {
         profile.rejected += 1;
         return;
@@ -121,21 +224,19 @@ fn add_to_profile(profile: &mut Profile, row: &BetRow) {
     }
 }
 
-fn profiles_agree(node: &Node, expected: BTreeMap<Address, Profile>) {
-    let with_bets = |user: &UserRow| user.profile != Profile::default();
-    let stored: BTreeMap<_, _> =
-        rows::<UserRow>(node).into_iter().filter(with_bets).map(|user| (user.address, user.profile)).collect();
+fn profiles_agree(users: &[UserRow], expected: BTreeMap<Address, Profile>) {
+    let with_bets = users.iter().filter(|user| user.profile != Profile::default());
+    let stored: BTreeMap<_, _> = with_bets.map(|user| (user.address, user.profile)).collect();
     assert_eq!(stored.len(), expected.len());
     for (address, profile) in expected {
         assert_eq!(stored.get(&address), Some(&profile), "profile of {address}");
     }
 }
 
-fn totals_agree(node: &Node, expected: &BTreeMap<(QuestionId, u16), [i128; 2]>) {
-    for question in rows::<QuestionRow>(node) {
+fn totals_agree(ledger: &Ledger, expected: &BTreeMap<(QuestionId, u16), [i128; 2]>) {
+    for question in &ledger.questions {
         let id = question.spec.question_uuid;
-        let stored = node.tables.get(TotalsRow::TABLE, id.as_bytes()).unwrap();
-        let stored = stored.map(|bytes| TotalsRow::from_bytes(&bytes).unwrap()).unwrap_or_default();
+        let stored = &ledger.totals[&id];
         for outcome in 0..question.spec.outcomes.len() {
             let [stake, bets] = expected.get(&(id, outcome as u16)).copied().unwrap_or_default();
             let got = stored.stake.get(outcome).map_or(0, |stake| i128::from(stake.micros()));
@@ -163,15 +264,14 @@ pub async fn windows_have_every_bet(node: &Node) {
     assert_eq!(read::rows(node, sql).await, expected.collect::<Vec<_>>());
 }
 
-fn settlements_agree(node: &Node, bets: &[BetRow]) {
-    let questions: BTreeMap<_, _> =
-        rows::<QuestionRow>(node).into_iter().map(|row| (row.spec.question_uuid, row)).collect();
-    let tasks: BTreeMap<_, _> = rows::<SettlementRow>(node).into_iter().map(|row| (row.question_uuid, row)).collect();
-    let told = events::<Settlement>(node);
+fn settlements_agree(ledger: &Ledger) {
+    let questions: BTreeMap<_, _> = ledger.questions.iter().map(|row| (row.spec.question_uuid, row)).collect();
+    let tasks: BTreeMap<_, _> = ledger.tasks.iter().map(|row| (row.question_uuid, row)).collect();
+    let told = &ledger.settlements;
     let distinct: BTreeSet<_> = told.iter().map(|event| event.question_uuid).collect();
     assert_eq!(distinct.len(), told.len(), "one settlement a question");
     let mut seen: BTreeMap<QuestionId, [i128; 5]> = BTreeMap::new();
-    for bet in bets.iter().filter(|bet| bet.status != BetStatus::Rejected) {
+    for bet in ledger.bets.iter().filter(|bet| bet.status != BetStatus::Rejected) {
         let question = &questions[&bet.bet.question_uuid];
         assert_eq!(bet.payout.is_some(), bet.result.is_some());
         if question.settled_at.is_some() {
@@ -200,14 +300,55 @@ fn settlements_agree(node: &Node, bets: &[BetRow]) {
 ///
 /// # Panics
 /// Where it was not.
-pub fn each_change_is_told_once(node: &Node) -> usize {
-    let told = events::<Notification>(node);
+pub fn each_change_is_told_once(of: &impl Kept) -> usize {
+    let ledger = of.ledger();
+    let told = &ledger.notifications;
     let distinct: BTreeSet<_> = told.iter().map(|told| (told.bet_uuid, told.status_version)).collect();
     assert_eq!(distinct.len(), told.len(), "told twice");
-    let expected: BTreeSet<_> =
-        bets(node).iter().flat_map(|row| (1..=row.status_version).map(|version| (row.bet.bet_uuid, version))).collect();
+    let expected: BTreeSet<_> = ledger
+        .bets
+        .iter()
+        .flat_map(|row| (1..=row.status_version).map(|version| (row.bet.bet_uuid, version)))
+        .collect();
     assert!(distinct == expected, "{} changes, {} told", expected.len(), distinct.len());
     told.len()
+}
+
+/// Every change that was told has a row of the outbox, and nothing else has.
+///
+/// # Panics
+/// Where it has not.
+pub fn each_change_waits_for_its_mail(ledger: &Ledger) {
+    let told: BTreeSet<_> = ledger.notifications.iter().map(|told| told.notification_id).collect();
+    let owed: BTreeSet<_> = ledger.outbox.iter().map(|row| row.notification.notification_id).collect();
+    let only = |one: &BTreeSet<_>, other: &BTreeSet<_>| one.difference(other).take(3).copied().collect::<Vec<_>>();
+    assert_eq!(owed.len(), ledger.outbox.len(), "a row of the outbox for each");
+    let (untold, unowed) = (only(&owed, &told), only(&told, &owed));
+    assert!(untold.is_empty() && unowed.is_empty(), "in the outbox alone: {untold:?}; in the stream alone: {unowed:?}");
+}
+
+/// Every change has a mail through SES, or a reason why it has none; `once` where nobody was disturbed on the way. SES
+/// knows no repeats: what it was asked for twice, because an answer was lost or a worker died, is sent twice.
+///
+/// # Panics
+/// Where it has not.
+pub fn each_change_is_mailed(ledger: &Ledger, mails: &BTreeMap<String, u64>, once: bool) {
+    let users: BTreeMap<_, _> = ledger.users.iter().map(|user| (user.address, user)).collect();
+    let mut expected = BTreeSet::new();
+    for row in &ledger.outbox {
+        let id = row.notification.notification_id.to_string();
+        let reachable = users[&row.notification.address].email_confirmed;
+        assert_eq!(row.state, if reachable { OutboxState::Sent } else { OutboxState::Skipped }, "{id}");
+        if reachable {
+            expected.insert(id);
+        }
+    }
+    let sent: BTreeSet<String> = mails.keys().cloned().collect();
+    let (missing, extra): (Vec<_>, Vec<_>) =
+        (expected.difference(&sent).collect(), sent.difference(&expected).collect());
+    assert!(missing.is_empty() && extra.is_empty(), "not mailed: {missing:?}; mailed for nothing: {extra:?}");
+    let twice: Vec<_> = mails.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(!once || twice.is_empty(), "mailed more than once, and nothing disturbed it: {twice:?}");
 }
 
 /// What became of the mails.

@@ -2,6 +2,7 @@
 //! times, and a dump of everything a node holds as comparable text.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "test support: a fault should stop the test where it is")]
 
+pub mod account;
 pub mod cluster;
 pub mod cricket_reference;
 pub mod drive;

@@ -1,6 +1,10 @@
 //! The integration tests, in one binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails should say where")]
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod aws_bad_bets;
 mod aws_buffered;
 mod aws_cli;
@@ -21,6 +25,7 @@ mod quiet;
 mod recovery;
 mod seeded_bugs;
 mod settling;
+mod simulated_fleet;
 mod simulation;
 mod terraform;
 mod tidy;

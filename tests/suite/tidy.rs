@@ -22,6 +22,19 @@ const DEPENDENCIES: [(&str, &[&str]); 5] = [
     ("jobs", &["schemas", "pipeline", "planner", "models"]),
 ];
 const OURS: [&str; 5] = ["schemas", "pipeline", "planner", "jobs", "models"];
+/// What runs in simulations that must give the same trace twice.
+const SIMULATED: [&str; 8] = [
+    "pipeline/src/adapters/aws/",
+    "pipeline/src/engine/fleet/",
+    "pipeline/src/lease/",
+    "jobs/src/bets/",
+    "jobs/src/settle/",
+    "jobs/src/notify/",
+    "jobs/src/cluster.rs",
+    "jobs/src/cluster_mail.rs",
+];
+/// What would make two runs differ. Time and ids are clippy's to watch (`clippy.toml`).
+const CHANCE: [&str; 5] = ["thread::", "spawn_blocking", "block_in_place", "RandomState", "fastrand"];
 /// Words that the engine does not know.
 const BETTING_WORDS: [&str; 5] = ["bettor", "stake", "odds_", "question", "payout"];
 
@@ -110,6 +123,24 @@ fn the_engine_knows_no_betting_word() {
                 if line.to_lowercase().contains(word) {
                     broken.push(format!("{name}: {}", line.trim()));
                 }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn what_is_simulated_leaves_nothing_to_chance() {
+    let mut broken = Vec::new();
+    for (name, text) in all().iter().filter(|(name, _)| SIMULATED.iter().any(|of| name.starts_with(of))) {
+        let lines: Vec<&str> = code(text).collect();
+        for (at, line) in lines.iter().enumerate() {
+            if let Some(word) = CHANCE.iter().find(|word| line.contains(**word)) {
+                broken.push(format!("{name} has {word}: {}", line.trim()));
+            }
+            // Without it tokio draws which branch is looked at first.
+            if line.ends_with("select! {") && lines.get(at + 1).is_none_or(|next| next.trim() != "biased;") {
+                broken.push(format!("{name} has a select! that is not biased"));
             }
         }
     }

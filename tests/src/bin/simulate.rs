@@ -7,22 +7,31 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use pipeline::fault::Bug;
-use tests::simulate::{World, run, shrink};
+use tests::account::{Mutation, Trace};
+use tests::simulate::{World, fleet, run, shrink};
 use tokio::time::Instant;
+use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const HELP: &str = "\
-Runs the real jobs on the embedded store through days of bets, with crashes, stops, splits and merges by a seed,
-and compares with an undisturbed run.
+Runs the real jobs through days of bets by a seed, with crashes, stops, splits and merges: on the embedded store,
+compared with an undisturbed run; or, with --fleet, as workers of a cluster on a modelled AWS account with weather of
+its own (throttles, lost answers, lag, writes that are late), on one thread, so that a seed gives the same trace.
 
-usage: cargo run --release -p tests --bin simulate -- [--seed N | --seeds N | --minutes M | --bugs] [--from N]
+usage: cargo run --release -p tests --bin simulate -- [--fleet] [--seed N | --seeds N | --minutes M | --bugs] [--from N]
 
+  --fleet       the cluster, not the embedded store
   --seed N      one seed, with its trace
   --seeds N     so many, from 0 on or from --from
   --minutes M   as many as that takes
   --bugs        each seeded bug until a seed finds it, as a table
 
-A seed that fails is shrunk, and printed with the command that runs it again.";
+A seed that fails is shrunk, and printed with the command that runs it again. RUST_LOG shows what workers say.";
 
+/// Lines of a trace that are shown of a seed that fails.
+const TRACE_LINES: usize = 30;
 /// Seeds that a bug may take.
 const MOST: u64 = 40;
 
@@ -34,6 +43,17 @@ fn main() -> ExitCode {
     };
     // A check that fails is told of as a fault, not as a panic.
     std::panic::set_hook(Box::new(|_| {}));
+    // What workers say, as `RUST_LOG` asks for it.
+    if let Ok(filter) = EnvFilter::try_from_default_env() {
+        tracing_subscriber::fmt().with_env_filter(filter).without_time().with_writer(std::io::stderr).init();
+    }
+    if args.iter().any(|arg| arg == "--fleet") {
+        let from = number("--from").unwrap_or(0);
+        if args.iter().any(|arg| arg == "--bugs") {
+            return mutations(from);
+        }
+        return fleet(number("--seed"), number("--seeds"), number("--minutes"), from);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let Ok(runtime) = runtime else { return ExitCode::FAILURE };
     let from = number("--from").unwrap_or(0);
@@ -110,14 +130,76 @@ async fn bugs(from: u64) -> bool {
                 break;
             }
         }
-        all &= found.is_some();
-        match found {
-            Some((seed, fault)) => {
-                let first: String = fault.lines().next().unwrap_or_default().chars().take(100).collect();
-                println!("{:<24}{:>8}  {first}", format!("{bug:?}"), seed - from + 1);
-            }
-            None => println!("{:<24}{:>8}  NOTHING", format!("{bug:?}"), format!("{MOST}+")),
-        }
+        all &= tell(&format!("{bug:?}"), from, found);
     }
     all
+}
+
+/// Prints which seed found a bug, and by what; whether one did.
+fn tell(bug: &str, from: u64, found: Option<(u64, String)>) -> bool {
+    match &found {
+        Some((seed, fault)) => {
+            let first: String = fault.lines().next().unwrap_or_default().chars().take(100).collect();
+            println!("{bug:<24}{:>8}  {first}", seed - from + 1);
+        }
+        None => println!("{bug:<24}{:>8}  NOTHING", format!("{MOST}+")),
+    }
+    found.is_some()
+}
+
+/// Worlds of a cluster.
+fn fleet(seed: Option<u64>, seeds: Option<u64>, minutes: Option<u64>, from: u64) -> ExitCode {
+    let (began, mut span, mut failed, mut count) = (Instant::now(), 0, 0, 0u64);
+    let most = minutes.map(|minutes| Duration::from_secs(60 * minutes));
+    let until = seed.map_or(from + seeds.unwrap_or(if most.is_some() { u64::MAX / 2 } else { 20 }), |seed| seed + 1);
+    for number in seed.unwrap_or(from)..until {
+        if most.is_some_and(|most| began.elapsed() >= most) {
+            break;
+        }
+        let world = fleet::World::new(number);
+        let trace = if seed.is_some() { Trace::whole() } else { Trace::default() };
+        let outcome = fleet::run_traced(&world, trace);
+        (span, count) = (span + outcome.span_ms, count + 1);
+        if seed.is_some() {
+            println!("{world}");
+            outcome.trace.iter().for_each(|line| println!("  {line}"));
+            println!(
+                "seed {number}: {:.1} minutes, {} deaths, digest {:016x} of {} lines",
+                outcome.span_ms as f64 / 60_000.0,
+                outcome.deaths,
+                outcome.digest.0,
+                outcome.digest.1
+            );
+        }
+        if outcome.fault.is_some() {
+            failed += 1;
+            let (world, outcome) = fleet::shrink(&world, outcome);
+            println!("seed {number} FAILS: {}", outcome.fault.unwrap_or_default());
+            println!("what is needed of {world}the end of its trace:");
+            let first = outcome.trace.len().saturating_sub(TRACE_LINES);
+            outcome.trace[first..].iter().for_each(|line| println!("  {line}"));
+            println!("again: cargo run --release -p tests --bin simulate -- --fleet --seed {number}");
+        }
+        if count.is_multiple_of(20) {
+            println!("{count} seeds, {failed} failed, in {:.0} s", began.elapsed().as_secs_f64());
+        }
+    }
+    let (hours, minutes) = (span as f64 / 3_600_000.0, began.elapsed().as_secs_f64() / 60.0);
+    println!(
+        "{count} seeds, {failed} failed; {hours:.1} simulated hours in {minutes:.1} minutes: {:.2} days a minute",
+        hours / 24.0 / minutes
+    );
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Each mutation until a seed finds it.
+fn mutations(from: u64) -> ExitCode {
+    println!("{:<24}{:>8}  found by", "bug of a worker", "seeds");
+    let mut all = true;
+    for bug in Mutation::ALL {
+        let fault = |seed: u64| fleet::run(&fleet::World { bug: Some(bug), ..fleet::World::new(seed) }).fault;
+        let found = (from..from + MOST).find_map(|seed| Some((seed, fault(seed)?)));
+        all &= tell(&format!("{bug:?}"), from, found);
+    }
+    if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -11,6 +11,7 @@
 //! crash meets depends on the machine's threads, so two runs of a seed may differ on the way; where they end does not.
 
 mod check;
+pub mod fleet;
 mod run;
 mod shrink;
 mod world;

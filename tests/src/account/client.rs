@@ -1,0 +1,183 @@
+//! What stands where the SDK would open a socket: a request taken apart, sent to the account through its process'
+//! link, and answered.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::link::Link;
+use super::mutation::Mutation;
+use super::weather::Fate;
+use super::{Account, Answer, Service};
+
+/// Requests of a worker, at most; one has a few thousand.
+const MOST_REQUESTS: u64 = 30_000;
+
+/// A request, taken apart.
+pub(super) struct Request {
+    pub service: Service,
+    pub operation: String,
+    pub body: Value,
+    /// Of the body, but for what the SDK makes up by chance.
+    pub hash: u64,
+}
+
+/// What the SDK's clients of a process send their requests to.
+pub(super) struct Client {
+    pub account: Account,
+    pub name: Arc<str>,
+    pub link: Link,
+    pub weather: bool,
+    pub bug: Option<Mutation>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Client").field(&self.name).finish()
+    }
+}
+
+impl Clone for Client {
+    fn clone(&self) -> Client {
+        let Client { account, name, link, weather, bug } = self;
+        Client { account: account.clone(), name: name.clone(), link: link.clone(), weather: *weather, bug: *bug }
+    }
+}
+
+impl HttpClient for Client {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Client {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let client = self.clone();
+        HttpConnectorFuture::new(async move {
+            let request = Request::read(&request).map_err(|what| broken(&what))?;
+            client.send(request).await
+        })
+    }
+}
+
+impl Client {
+    async fn send(self, mut request: Request) -> Result<HttpResponse, ConnectorError> {
+        let Client { account, name, link, weather, bug } = &self;
+        let (death, count) = link.begin().await;
+        if *weather && count > MOST_REQUESTS {
+            // It does not come to rest: time must pass, so that somebody notices.
+            std::future::pending::<()>().await;
+        }
+        link.pass().await;
+        if let Some(answer) = bug.and_then(|bug| bug.request(&mut request, count)) {
+            return answer.response();
+        }
+        let fate = account.fate(&request, *weather);
+        let latency = match fate {
+            Fate::Done(latency) => latency,
+            _ => Duration::from_millis(2),
+        };
+        sleep(latency / 2).await;
+        link.pass().await;
+        let death = death.inspect(|death| account.note(format_args!("{name} dies at {} {death:?}", request.operation)));
+        if death.is_some_and(|death| !death.done) {
+            link.cut();
+        }
+        link.pass().await;
+        let mut answer = match fate {
+            Fate::Dropped => {
+                account.note(format_args!("{name} {} is dropped", request.operation));
+                return Err(broken("the connection broke"));
+            }
+            Fate::Late(after) => {
+                account.note(format_args!("{name} {} will be late by {after:?}", request.operation));
+                let client = self.clone();
+                // On its way, whatever becomes of who sent it.
+                tokio::spawn(async move {
+                    sleep(after).await;
+                    client.account.answer(&client.name, &request, fate, false)
+                });
+                return std::future::pending().await;
+            }
+            _ => account.answer(name, &request, fate, !weather),
+        };
+        if death.is_some() {
+            link.cut();
+        }
+        sleep(latency / 2).await;
+        link.pass().await;
+        if fate == Fate::Lost {
+            return Err(broken("the connection broke"));
+        }
+        if let Some(bug) = bug {
+            bug.answer(&request, &mut answer, count);
+        }
+        answer.response()
+    }
+}
+
+impl Answer {
+    fn response(&self) -> Result<HttpResponse, ConnectorError> {
+        let status = self.status.try_into().map_err(|_| broken("no status"))?;
+        Ok(HttpResponse::new(status, SdkBody::from(self.body.to_string())))
+    }
+}
+
+fn broken(what: &str) -> ConnectorError {
+    ConnectorError::io(what.to_owned().into())
+}
+
+/// A hash of a body, but for what the SDK makes up by chance: the order of names, and tokens.
+pub(super) fn digest(body: &Value, seed: u64) -> u64 {
+    match body {
+        Value::Object(fields) => fields
+            .iter()
+            .filter(|(name, _)| *name != "ClientRequestToken")
+            .fold(seed ^ 1, |hash, (name, value)| digest(value, xxh3_64_with_seed(name.as_bytes(), hash))),
+        Value::Array(values) => values.iter().fold(seed ^ 2, |hash, value| digest(value, hash)),
+        Value::String(text) => xxh3_64_with_seed(text.as_bytes(), seed),
+        other => xxh3_64_with_seed(other.to_string().as_bytes(), seed),
+    }
+}
+
+impl Request {
+    fn read(request: &HttpRequest) -> Result<Request, String> {
+        let (service, operation) = Request::target(request)?;
+        let bytes = request.body().bytes().ok_or("a body that is a stream")?;
+        let body: Value = if bytes.is_empty() {
+            json!({})
+        } else {
+            serde_json::from_slice(bytes).map_err(|cause| cause.to_string())?
+        };
+        let hash = digest(&body, 0);
+        Ok(Request { service, operation, body, hash })
+    }
+
+    fn target(request: &HttpRequest) -> Result<(Service, String), String> {
+        let Some(target) = request.headers().get("x-amz-target") else {
+            // SES names what it does by a path.
+            let path = request.uri().split('?').next().unwrap_or_default();
+            let operation = path.split_once("/v2/email/").ok_or("a request without a target")?.1;
+            return Ok((Service::Mail, operation.to_owned()));
+        };
+        let (service, operation) = target.split_once('.').ok_or("a target without an operation")?;
+        let service = match service {
+            "DynamoDB_20120810" => Service::Dynamo,
+            "Kinesis_20131202" => Service::Kinesis,
+            "AmazonSQS" => Service::Queues,
+            other => return Err(format!("{other} is not modelled")),
+        };
+        Ok((service, operation.to_owned()))
+    }
+}

@@ -1,0 +1,383 @@
+//! Running a world: its deeds at their moments, then calm weather, then the end.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jobs::cluster::{Cluster, ClusterOptions};
+use jobs::config::window::windows as declared;
+use jobs::node::NodeOptions;
+use jobs::notify::letter::Sender;
+use jobs::notify::{MailOptions, MailServer};
+use object_store::ObjectStore;
+use object_store::memory::InMemory;
+use pipeline::adapters::aws::envelope::Secret;
+use pipeline::adapters::aws::setup;
+use pipeline::engine::Stop;
+use pipeline::lease::WorkerId;
+use pipeline::shard::Shard;
+use pipeline::{Clock, Result};
+use schemas::user::UserRow;
+use tokio::runtime::Builder;
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tokio::time::{Instant, sleep};
+
+use super::check;
+use super::left;
+use super::producers::{ACCOUNTS, Producers, Put};
+use super::world::{Act, Deed, ORIGIN, World};
+use crate::account::{Account, Death, Link, Mutation, Trace, Weather};
+use crate::cluster::rows;
+use crate::random::Random;
+
+/// What the names of streams and tables begin with.
+const PREFIX: &str = "sim-";
+/// How often the world looks around.
+const LOOK: Duration = Duration::from_millis(250);
+/// After calm weather everything must be done within this.
+const END_WITHIN: Duration = Duration::from_secs(300);
+/// How often it is looked whether everything is done.
+const END_LOOK: Duration = Duration::from_secs(5);
+/// Open shards of a stream, at most.
+const MAX_SHARDS: usize = 5;
+
+/// Short windows beside the odds, of [`check::WINDOW_MS`].
+const WINDOW: &str = "[[window]]
+name = 'short'
+length = '20s'
+disorder = '2s'
+lateness = '10s'
+outputs = ['table']
+sql = 'SELECT question_uuid, outcome_index, count(*) AS bets, sum(buy_amount) AS stake FROM bets GROUP BY question_uuid, outcome_index'
+";
+
+/// How a simulation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// What is wrong, if anything.
+    pub fault: Option<String>,
+    /// The last lines of the trace.
+    pub trace: Vec<String>,
+    /// A hash of the whole trace, and its lines.
+    pub digest: (u64, u64),
+    /// How much time passed in it, in milliseconds.
+    pub span_ms: i64,
+    /// Workers that died.
+    pub deaths: usize,
+}
+
+/// Runs a world on this thread.
+///
+/// # Panics
+/// Where there is no memory for a runtime.
+pub fn run(world: &World) -> Outcome {
+    run_traced(world, Trace::default())
+}
+
+/// The same, with a trace of one's own.
+pub fn run_traced(world: &World, trace: Trace) -> Outcome {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    LocalSet::new().block_on(&runtime, async {
+        let account = Account::new(world.seed, ORIGIN, trace);
+        let simulation = Simulation::new(world, account.clone());
+        // A check that fails panics; whoever simulates wants to go on.
+        let lived = spawn_local(simulation.live()).await;
+        let (fault, deaths) = match lived {
+            Ok((fault, deaths)) => (fault, deaths),
+            Err(panic) => (Some(said(panic)), 0),
+        };
+        let (digest, lines) =
+            account.trace(|trace| (trace.digest(), trace.lines().map(str::to_owned).collect::<Vec<_>>()));
+        let span_ms = account.clock().now().0 - ORIGIN.0;
+        Outcome { fault, trace: lines, digest, span_ms, deaths }
+    })
+}
+
+fn said(error: tokio::task::JoinError) -> String {
+    match error.try_into_panic() {
+        Ok(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
+/// A worker's process.
+struct Process {
+    name: String,
+    link: Link,
+    stop: Stop,
+    task: JoinHandle<Result<()>>,
+}
+
+struct Simulation {
+    world: World,
+    account: Account,
+    /// What nobody disturbs: whoever looks at the end, and operators.
+    cluster: Cluster,
+    states: Arc<dyn ObjectStore>,
+    producers: Producers,
+    putting: Vec<JoinHandle<()>>,
+    processes: Vec<Process>,
+    /// When workers that are gone come back.
+    returns: Vec<Instant>,
+    started: u64,
+    deaths: usize,
+    random: Random,
+}
+
+impl Simulation {
+    fn new(world: &World, account: Account) -> Simulation {
+        let states: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+        let looker = account.client("looker", &Link::default(), false);
+        let mut cluster =
+            Cluster::open(looker, options(world), account.clock().clone()).expect("options that are good");
+        cluster.states = states.clone();
+        let producer = account.client("producer", &Link::default(), true);
+        let producers = Producers::new(producer, account.clock().clone(), world.questions, world.aggregate, PREFIX);
+        Simulation {
+            world: world.clone(),
+            account,
+            cluster,
+            states,
+            producers,
+            putting: Vec::new(),
+            processes: Vec::new(),
+            returns: Vec::new(),
+            started: 0,
+            deaths: 0,
+            random: Random::new(world.seed ^ 0xBAD_DA15),
+        }
+    }
+
+    async fn live(mut self) -> (Option<String>, usize) {
+        for missing in self.cluster.missing().await.expect("the looker is not disturbed") {
+            setup::create(&self.cluster.aws, &missing).await.expect("the looker is not disturbed");
+        }
+        self.producers.open().await;
+        (0..self.world.workers).for_each(|_| self.start(None));
+        // Who has a mail address is looked up when a mail is due: it is to be there by then.
+        while rows::<UserRow>(&self.cluster).await.len() < ACCOUNTS as usize {
+            sleep(LOOK).await;
+        }
+        self.account.set_weather(self.world.weather, self.world.outages.clone());
+        let begun = Instant::now();
+        let mut fault = None;
+        for Deed { at, act } in self.world.deeds.clone() {
+            let moment = begun + Duration::from_millis(at.unsigned_abs());
+            while Instant::now() < moment && fault.is_none() {
+                sleep(LOOK.min(moment - Instant::now())).await;
+                fault = self.look().await;
+            }
+            self.act(act).await;
+        }
+        let calm = begun + Duration::from_millis(self.world.calm_ms.unsigned_abs());
+        while Instant::now() < calm && fault.is_none() {
+            sleep(LOOK).await;
+            fault = self.look().await;
+        }
+        self.account.note("calm");
+        self.account.set_weather(Weather::default(), Vec::new());
+        if fault.is_none() {
+            fault = self.end().await;
+        }
+        (fault, self.deaths)
+    }
+
+    /// Waits for the end, and checks it.
+    async fn end(&mut self) -> Option<String> {
+        let until = Instant::now() + END_WITHIN;
+        loop {
+            let left = self.left().await;
+            if left.is_none() {
+                break;
+            }
+            if Instant::now() > until {
+                return Some(format!(
+                    "not done {END_WITHIN:?} after the weather is calm: {}",
+                    left.unwrap_or_default()
+                ));
+            }
+            let next = Instant::now() + END_LOOK;
+            while Instant::now() < next {
+                sleep(LOOK).await;
+                if let Some(fault) = self.look().await {
+                    return Some(fault);
+                }
+            }
+        }
+        for process in std::mem::take(&mut self.processes) {
+            process.stop.now();
+            match process.task.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Some(format!("{} stopped with: {error}", process.name)),
+                Err(panic) => return Some(said(panic)),
+            }
+        }
+        let (world, cluster, producers) = (self.world.clone(), self.cluster.clone(), self.producers.clone());
+        let put = producers.acknowledged(Put::clone);
+        let mails = self.account.mails();
+        let checked = spawn_local(async move { check::at_the_end(&world, &put, &cluster, &mails).await });
+        checked.await.err().map(said)
+    }
+
+    /// What is not done yet.
+    async fn left(&mut self) -> Option<String> {
+        self.putting.retain(|task| !task.is_finished());
+        if !self.putting.is_empty() {
+            return Some("producers are not through".into());
+        }
+        let good = self.producers.acknowledged(|put| put.good.clone());
+        left::of(&self.cluster, &self.world, &good).await
+    }
+
+    /// Buries who died, and starts who comes back.
+    async fn look(&mut self) -> Option<String> {
+        for at in (0..self.processes.len()).rev() {
+            let gone = self.processes[at].link.is_cut();
+            if !gone && !self.processes[at].task.is_finished() {
+                continue;
+            }
+            let process = self.processes.swap_remove(at);
+            if gone {
+                process.task.abort();
+                self.deaths += 1;
+            } else {
+                match process.task.await {
+                    // Whoever watches over processes starts it again.
+                    Ok(ended) => self.account.note(format_args!("{} ended: {ended:?}", process.name)),
+                    Err(panic) => return Some(format!("{} panicked: {}", process.name, said(panic))),
+                }
+            }
+            self.returns.push(Instant::now() + Duration::from_millis(self.random.below(20_000)));
+        }
+        let now = Instant::now();
+        let due = self.returns.iter().filter(|at| **at <= now).count();
+        self.returns.retain(|at| *at > now);
+        (0..due).for_each(|_| self.start(None));
+        None
+    }
+
+    fn start(&mut self, death: Option<Death>) {
+        self.started += 1;
+        let (name, link) = (format!("worker-{}", self.started), Link::dying(death));
+        let skew = self.random.between(-self.world.skew_ms, self.world.skew_ms + 1);
+        let clock = Clock::scaled(self.account.clock().now().plus_ms(skew), 1);
+        let aws = self.account.mutant(&name, &link, true, self.world.bug);
+        let mut cluster = Cluster::open(aws, options(&self.world), clock).expect("options that are good");
+        cluster.states = match self.world.bug {
+            // What it saves is gone.
+            Some(Mutation::CheckpointPastSnapshot) => Arc::new(InMemory::new()),
+            _ => self.states.clone(),
+        };
+        self.account.note(format_args!("{name} starts"));
+        let (stop, me) = (Stop::default(), WorkerId(name.clone()));
+        let told = stop.clone();
+        let task = tokio::spawn(async move { cluster.run(me, told).await });
+        self.processes.push(Process { name, link, stop, task });
+    }
+
+    /// One of the processes.
+    fn pick(&self, which: u64) -> Option<&Process> {
+        let among = self.processes.len() as u64;
+        (among > 0).then(|| &self.processes[(which % among) as usize])
+    }
+
+    async fn act(&mut self, act: Act) {
+        self.account.note(Noted(act));
+        match act {
+            Act::Kill { which, death } => {
+                if let Some(process) = self.pick(which) {
+                    process.link.die(death);
+                }
+            }
+            Act::Stall { which, ms } => {
+                if let Some(process) = self.pick(which) {
+                    process.link.stall_until(Instant::now() + Duration::from_millis(ms));
+                }
+            }
+            Act::Stop(which) => {
+                if let Some(process) = self.pick(which) {
+                    process.stop.now();
+                }
+            }
+            Act::Add => self.start(None),
+            Act::Split { stream, which } => self.split(stream, which).await,
+            Act::Merge { stream, which } => self.merge(stream, which).await,
+            other => {
+                let producers = self.producers.clone();
+                self.putting.push(spawn_local(async move { producers.act(other).await }));
+            }
+        }
+    }
+
+    async fn open(&self, stream: &str) -> Vec<Shard> {
+        let all = self.cluster.log.shards(stream).await.expect("the looker is not disturbed");
+        let mut open: Vec<Shard> = all.into_iter().filter(|shard| !shard.closed).collect();
+        open.sort_by_key(|shard| shard.range.start);
+        open
+    }
+
+    async fn split(&self, stream: &str, which: u64) {
+        let open = self.open(stream).await;
+        if open.len() >= MAX_SHARDS {
+            return;
+        }
+        let shard = &open[(which % open.len() as u64) as usize];
+        let middle = shard.range.start + (shard.range.end - shard.range.start) / 2;
+        let request = self.cluster.aws.kinesis.split_shard().stream_name(format!("{PREFIX}{stream}"));
+        let request = request.shard_to_split(shard.id.to_string()).new_starting_hash_key(middle.to_string());
+        request.send().await.expect("the looker is not disturbed");
+    }
+
+    async fn merge(&self, stream: &str, which: u64) {
+        let open = self.open(stream).await;
+        let pairs: Vec<&[Shard]> = open.windows(2).collect();
+        let Some([one, other]) = pairs.get((which % pairs.len().max(1) as u64) as usize) else { return };
+        let request = self.cluster.aws.kinesis.merge_shards().stream_name(format!("{PREFIX}{stream}"));
+        let request = request.shard_to_merge(one.id.to_string()).adjacent_shard_to_merge(other.id.to_string());
+        request.send().await.expect("the looker is not disturbed");
+    }
+}
+
+/// An act as the trace has it.
+struct Noted(Act);
+
+impl fmt::Display for Noted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+/// Mails go out one by one through the account's SES.
+fn mail() -> MailOptions {
+    let server = MailServer::Ses { configuration_set: None, prefix: PREFIX.into() };
+    let sender = Sender::new("Oddsmill <bets@example.com>", "Oddsmill", "USDC").expect("an address");
+    MailOptions { server, sender, digest_after: u32::MAX, rate: 0 }
+}
+
+fn options(world: &World) -> ClusterOptions {
+    let windows = declared("simulation", WINDOW).expect("a window that is good");
+    ClusterOptions {
+        prefix: PREFIX.into(),
+        shards: Some(world.shards),
+        states: std::env::temp_dir().display().to_string(),
+        secret: Some(Secret::new("a secret of the simulation")),
+        aggregate: world.aggregate,
+        fan_out: false,
+        idle_clock: true,
+        failover: Duration::from_secs(10),
+        mail: Some(mail()),
+        inbox: std::env::temp_dir(),
+        node: NodeOptions {
+            max_skew_ms: 5_000,
+            disorder_ms: 2_000,
+            lateness_ms: 10_000,
+            challenge_ms: 20_000,
+            emergency_delay_ms: 25_000,
+            windows,
+            ..NodeOptions::default()
+        },
+    }
+}

@@ -1,0 +1,83 @@
+//! Simulated days of a cluster on a modelled account: seeds that pass, the same seed twice, bugs that are found.
+//!
+//! Each test keeps one core busy; what is long is two tests, so that two cores share it.
+
+use std::ops::Range;
+use std::process::Command;
+
+use tests::account::Mutation;
+use tests::simulate::fleet::{World, run, shrink};
+
+/// Seeds of the test command; `simulate --fleet --seeds N` has all the others.
+const SEEDS: u64 = 100;
+/// Seeds that are run twice.
+const TWICE: u64 = 4;
+/// Seeds within which a bug must be found.
+const WITHIN: u64 = 60;
+/// Seeds that have found something. These two: timers that were stored and not kept in memory, where a run of records
+/// was tried again after part of it had been written.
+const REGRESSIONS: [u64; 2] = [108, 145];
+
+/// Runs worlds; one that fails is shrunk and told.
+fn pass(seeds: impl Iterator<Item = u64>) {
+    let mut deaths = 0;
+    for seed in seeds {
+        let world = World::new(seed);
+        let outcome = run(&world);
+        deaths += outcome.deaths;
+        if outcome.fault.is_some() {
+            let (world, outcome) = shrink(&world, outcome);
+            let again = format!("again: cargo run --release -p tests --bin simulate -- --fleet --seed {seed}");
+            panic!("{again}\nwhat is needed of {world}\n{}", outcome.fault.unwrap_or_default());
+        }
+    }
+    assert!(deaths > 0, "nobody died");
+}
+
+#[test]
+fn the_first_seeds_pass() {
+    pass(0..SEEDS / 2);
+}
+
+#[test]
+fn the_other_seeds_pass() {
+    pass((SEEDS / 2..SEEDS).chain(REGRESSIONS));
+}
+
+/// In processes of their own: libraries keep things for the next run in the same one.
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in 0..TWICE {
+        let trace = || {
+            let ran =
+                Command::new(env!("CARGO_BIN_EXE_simulate")).args(["--fleet", "--seed", &seed.to_string()]).output();
+            let told = String::from_utf8(ran.unwrap().stdout).unwrap();
+            // The last line says how long it took.
+            told.trim_end().rsplit_once('\n').map(|(trace, _)| trace.to_owned()).unwrap()
+        };
+        let (one, other) = (trace(), trace());
+        assert!(one.lines().count() > 1_000, "seed {seed}: {one}");
+        let differs = one.lines().zip(other.lines()).find(|(one, other)| one != other);
+        assert!(one == other, "seed {seed}: {differs:?}");
+    }
+}
+
+/// A group that is torn is written and told again without end, which takes minutes to see: `simulate --fleet --bugs`.
+const SLOW: Mutation = Mutation::GroupTorn;
+
+fn find(bugs: Range<usize>) {
+    for bug in Mutation::ALL[bugs].iter().filter(|bug| **bug != SLOW) {
+        let fails = |seed: &u64| run(&World { bug: Some(*bug), ..World::new(*seed) }).fault.is_some();
+        assert!((0..WITHIN).any(|seed| fails(&seed)), "{bug:?} went unnoticed by {WITHIN} seeds");
+    }
+}
+
+#[test]
+fn the_first_bugs_are_found() {
+    find(0..Mutation::ALL.len() / 2);
+}
+
+#[test]
+fn the_other_bugs_are_found() {
+    find(Mutation::ALL.len() / 2..Mutation::ALL.len());
+}

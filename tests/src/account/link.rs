@@ -27,13 +27,6 @@ struct State {
 pub struct Link(Arc<(Mutex<State>, Notify)>);
 
 impl Link {
-    /// One that dies where it says.
-    pub fn dying(death: Option<Death>) -> Link {
-        let link = Link::default();
-        link.state().death = death;
-        link
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -67,11 +60,6 @@ impl Link {
         if !self.is_cut() {
             died.await;
         }
-    }
-
-    /// Requests so far.
-    pub fn requests(&self) -> u64 {
-        self.state().requests
     }
 
     /// Lets a request begin: after the stall. Gives where it dies, if it does so at this one, and its number.

@@ -165,7 +165,7 @@ fn each(of: &mut Value, change: impl FnMut(&mut Value)) {
     of.as_object_mut().into_iter().flat_map(|of| of.values_mut()).for_each(change);
 }
 
-/// Without its condition, and the values that only it names.
+/// Without its condition.
 fn unconditional(write: &mut Value) {
     if let Some(write) = write.as_object_mut() {
         write.remove("ConditionExpression");

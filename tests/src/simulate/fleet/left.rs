@@ -46,7 +46,7 @@ pub async fn of(cluster: &Cluster, world: &World, good: &BTreeSet<String>) -> Op
 }
 
 /// The questions that have an answer.
-fn answered(world: &World) -> BTreeSet<String> {
+pub fn answered(world: &World) -> BTreeSet<String> {
     let answered = world.deeds.iter().filter_map(|deed| match deed.act {
         Act::Answer(number) | Act::Void(number) | Act::Dispute(number) | Act::Emergency(number) => {
             Some(question(number))

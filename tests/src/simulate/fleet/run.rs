@@ -15,7 +15,6 @@ use pipeline::adapters::aws::envelope::Secret;
 use pipeline::adapters::aws::setup;
 use pipeline::engine::Stop;
 use pipeline::lease::WorkerId;
-use pipeline::shard::Shard;
 use pipeline::{Clock, Result};
 use schemas::user::UserRow;
 use tokio::runtime::Builder;
@@ -26,9 +25,10 @@ use super::check;
 use super::left;
 use super::producers::{ACCOUNTS, Producers, Put};
 use super::world::{Act, Deed, ORIGIN, World};
-use crate::account::{Account, Death, Link, Mutation, Trace, Weather};
+use crate::account::{Account, Link, Mutation, Trace, Weather};
 use crate::cluster::rows;
 use crate::random::Random;
+use crate::reshard;
 
 /// What the names of streams and tables begin with.
 const PREFIX: &str = "sim-";
@@ -156,7 +156,7 @@ impl Simulation {
             setup::create(&self.cluster.aws, &missing).await.expect("the looker is not disturbed");
         }
         self.producers.open().await;
-        (0..self.world.workers).for_each(|_| self.start(None));
+        (0..self.world.workers).for_each(|_| self.start());
         // Who has a mail address is looked up when a mail is due: it is to be there by then.
         while rows::<UserRow>(&self.cluster).await.len() < ACCOUNTS as usize {
             sleep(LOOK).await;
@@ -255,13 +255,13 @@ impl Simulation {
         let now = Instant::now();
         let due = self.returns.iter().filter(|at| **at <= now).count();
         self.returns.retain(|at| *at > now);
-        (0..due).for_each(|_| self.start(None));
+        (0..due).for_each(|_| self.start());
         None
     }
 
-    fn start(&mut self, death: Option<Death>) {
+    fn start(&mut self) {
         self.started += 1;
-        let (name, link) = (format!("worker-{}", self.started), Link::dying(death));
+        let (name, link) = (format!("worker-{}", self.started), Link::default());
         let skew = self.random.between(-self.world.skew_ms, self.world.skew_ms + 1);
         let clock = Clock::scaled(self.account.clock().now().plus_ms(skew), 1);
         let aws = self.account.mutant(&name, &link, true, self.world.bug);
@@ -302,42 +302,21 @@ impl Simulation {
                     process.stop.now();
                 }
             }
-            Act::Add => self.start(None),
-            Act::Split { stream, which } => self.split(stream, which).await,
-            Act::Merge { stream, which } => self.merge(stream, which).await,
+            Act::Add => self.start(),
+            Act::Split { stream, which } => {
+                let name = self.cluster.log.name(stream);
+                if reshard::open(&self.cluster.aws, &name).await.len() < MAX_SHARDS {
+                    reshard::split(&self.cluster.aws, &name, which).await;
+                }
+            }
+            Act::Merge { stream, which } => {
+                reshard::merge(&self.cluster.aws, &self.cluster.log.name(stream), which).await;
+            }
             other => {
                 let producers = self.producers.clone();
                 self.putting.push(spawn_local(async move { producers.act(other).await }));
             }
         }
-    }
-
-    async fn open(&self, stream: &str) -> Vec<Shard> {
-        let all = self.cluster.log.shards(stream).await.expect("the looker is not disturbed");
-        let mut open: Vec<Shard> = all.into_iter().filter(|shard| !shard.closed).collect();
-        open.sort_by_key(|shard| shard.range.start);
-        open
-    }
-
-    async fn split(&self, stream: &str, which: u64) {
-        let open = self.open(stream).await;
-        if open.len() >= MAX_SHARDS {
-            return;
-        }
-        let shard = &open[(which % open.len() as u64) as usize];
-        let middle = shard.range.start + (shard.range.end - shard.range.start) / 2;
-        let request = self.cluster.aws.kinesis.split_shard().stream_name(format!("{PREFIX}{stream}"));
-        let request = request.shard_to_split(shard.id.to_string()).new_starting_hash_key(middle.to_string());
-        request.send().await.expect("the looker is not disturbed");
-    }
-
-    async fn merge(&self, stream: &str, which: u64) {
-        let open = self.open(stream).await;
-        let pairs: Vec<&[Shard]> = open.windows(2).collect();
-        let Some([one, other]) = pairs.get((which % pairs.len().max(1) as u64) as usize) else { return };
-        let request = self.cluster.aws.kinesis.merge_shards().stream_name(format!("{PREFIX}{stream}"));
-        let request = request.shard_to_merge(one.id.to_string()).adjacent_shard_to_merge(other.id.to_string());
-        request.send().await.expect("the looker is not disturbed");
     }
 }
 

@@ -127,6 +127,8 @@ pub struct RowWrite {
     pub key: Vec<u8>,
     /// The row, or nothing to remove it.
     pub value: Option<Vec<u8>>,
+    /// How far its writer knows the row to be, where others may write it as well: see [`Commit::put_over`].
+    pub rank: Option<u64>,
 }
 
 /// Every effect of a batch, committed at once.
@@ -143,12 +145,18 @@ pub struct Commit {
 impl Commit {
     /// Writes a row.
     pub fn put(&mut self, table: &'static str, key: Vec<u8>, value: Vec<u8>) {
-        self.rows.push(RowWrite { table, key, value: Some(value) });
+        self.rows.push(RowWrite { table, key, value: Some(value), rank: None });
+    }
+
+    /// Writes a row, unless it has a higher rank. Where a request may be done long after whoever sent it has given it
+    /// up, this keeps it from undoing what others did since; one process' own commits come in their order.
+    pub fn put_over(&mut self, table: &'static str, key: Vec<u8>, value: Vec<u8>, rank: u64) {
+        self.rows.push(RowWrite { table, key, value: Some(value), rank: Some(rank) });
     }
 
     /// Removes a row.
     pub fn remove(&mut self, table: &'static str, key: Vec<u8>) {
-        self.rows.push(RowWrite { table, key, value: None });
+        self.rows.push(RowWrite { table, key, value: None, rank: None });
     }
 
     /// Whether there is nothing to commit.

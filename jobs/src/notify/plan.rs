@@ -166,7 +166,17 @@ impl Sender {
     }
 }
 
-/// Writes a row of the outbox.
+/// Writes a row of the outbox, unless more is known of its mail: what a sender wrote that has lost its turn may land
+/// after its successor sent the mail.
 pub(super) fn put(row: OutboxRow, commit: &mut Commit) {
-    commit.put(OutboxRow::TABLE, row.notification.notification_id.as_bytes().to_vec(), row.to_bytes());
+    let key = row.notification.notification_id.as_bytes().to_vec();
+    commit.put_over(OutboxRow::TABLE, key, row.to_bytes(), rank(&row));
+}
+
+/// How far a mail has come: by attempts, and past all of them once it is done with. The row is first written with 1.
+fn rank(row: &OutboxRow) -> u64 {
+    match row.state {
+        OutboxState::Pending => 2 + u64::from(row.attempts),
+        OutboxState::Sent | OutboxState::Skipped | OutboxState::Failed => u64::from(u32::MAX) + 2,
+    }
 }

@@ -204,12 +204,23 @@ impl Coordinator {
         self.seen.get(&lease.key).map_or(Duration::ZERO, |(_, since)| since.elapsed())
     }
 
-    /// Starts on leases that were handed to this worker.
+    /// Starts on leases that were handed to this worker. A scan may be old, and show as its own what it has finished
+    /// and let go: so the lease is read before it is worked on.
     async fn adopt(&self, leases: &[Lease], given: &mpsc::Sender<Held>) -> Result<()> {
         for lease in leases.iter().filter(|lease| lease.owner.as_ref() == Some(&self.settings.me)) {
             let known = self.holdings.lock().contains_key(&lease.key);
             match &lease.handing_over {
-                None if !known && !lease.is_finished() => self.give(lease.clone(), given).await,
+                None if !known && !lease.is_finished() => {
+                    let stored = self.table.get(&lease.key).await?;
+                    let mine = |lease: &Lease| {
+                        lease.owner.as_ref() == Some(&self.settings.me)
+                            && lease.handing_over.is_none()
+                            && !lease.is_finished()
+                    };
+                    if let Some(stored) = stored.filter(mine) {
+                        self.give(stored, given).await;
+                    }
+                }
                 // Whoever was asked for it does not answer.
                 Some(_) if self.still_for(lease) >= self.settings.hand_over => self.take(lease, given).await?,
                 _ => {}

@@ -180,11 +180,15 @@ impl Held {
         if self.is_lost() {
             return Err(fenced(&self.0.key));
         }
+        // Children are noted by whoever saw them, without a condition and without counting.
+        let counter = lease.counter + u64::from(!matches!(change, Change::NoteChildren(_)));
         match self.0.table.change(lease, change).await {
-            Ok(written) => {
+            Ok(written) if written.counter == counter => {
                 *lease = written;
                 Ok(())
             }
+            // It is another's, whose counter must not be learned: the next checkpoint would pass for the owner's.
+            Ok(_) => self.find_out(lease, change, format!("lease {} is another worker's", self.0.key)).await,
             Err(Error::Fenced(why)) => self.find_out(lease, change, why).await,
             // The answer may have been lost: the row tells.
             Err(Error::Retry(why)) => match self.0.table.get(&self.0.key).await? {
@@ -223,21 +227,26 @@ mod tests {
     use crate::clock::Arrival;
     use crate::record::Position;
 
-    #[tokio::test]
-    async fn a_renewal_tells_of_a_snapshot_only_once_a_checkpoint_has_reached_it() {
-        let (me, leases) = (WorkerId("me".into()), MemoryLeases::default());
-        let table = LeaseTable::Memory(leases.clone());
-        let key = LeaseKey("shardId-000000000000".into());
-        let lease = Lease::new(key.clone(), None, ShardId(0), Reached::TrimHorizon);
+    /// A lease that a worker has just taken.
+    async fn taken(table: &LeaseTable) -> (Held, Lease) {
+        let me = WorkerId("me".into());
+        let lease = Lease::new(LeaseKey("shardId-000000000000".into()), None, ShardId(0), Reached::TrimHorizon);
         assert!(table.create(&lease).await.unwrap());
         let lease = table.change(&lease, &Change::Take { by: me.clone() }).await.unwrap();
-        let held = Held::new(me, table.clone(), lease);
+        (Held::new(me, table.clone(), lease.clone()), lease)
+    }
+
+    #[tokio::test]
+    async fn a_renewal_tells_of_a_snapshot_only_once_a_checkpoint_has_reached_it() {
+        let leases = MemoryLeases::default();
+        let table = LeaseTable::Memory(leases.clone());
+        let (held, _) = taken(&table).await;
         let position = Position::new(7);
         let progress = Progress { effective: Arrival(5), frontier: Arrival(6), snapshot: Some(position) };
         leases.fail(1);
         let failed = held.checkpoint(Reached::At(position), progress).await;
         assert!(matches!(failed, Err(Error::Retry(_))), "{failed:?}");
-        let stored = async || table.get(&key).await.unwrap().unwrap();
+        let stored = async || table.get(held.key()).await.unwrap().unwrap();
         held.renew(1.0).await.unwrap();
         assert_eq!((stored().await.reached, stored().await.progress), (Reached::TrimHorizon, Progress::default()));
         held.checkpoint(Reached::At(position), progress).await.unwrap();
@@ -246,14 +255,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_notes_children_of_anothers_lease_is_fenced() {
+        let (table, other) = (LeaseTable::Memory(MemoryLeases::default()), WorkerId("other".into()));
+        let (held, lease) = taken(&table).await;
+        let taken = table.change(&lease, &Change::Take { by: other }).await.unwrap();
+        // Whoever reached the shard's end may say what comes after it; more of the lease is not theirs.
+        let noted = held.note_children(vec![ShardId(1)]).await;
+        assert!(matches!(noted, Err(Error::Fenced(_))) && held.is_lost(), "{noted:?}");
+        assert!(held.checkpoint(Reached::ShardEnd, Progress::default()).await.is_err());
+        let stored = table.get(held.key()).await.unwrap().unwrap();
+        assert_eq!((stored.reached, stored.counter), (Reached::TrimHorizon, taken.counter));
+    }
+
+    #[tokio::test]
     async fn who_was_asked_and_took_too_long_learns_of_it() {
-        let [me, other] = ["me", "other"].map(|name| WorkerId(name.into()));
-        let table = LeaseTable::Memory(MemoryLeases::default());
-        let key = LeaseKey("shardId-000000000000".into());
-        let lease = Lease::new(key.clone(), None, ShardId(0), Reached::TrimHorizon);
-        assert!(table.create(&lease).await.unwrap());
-        let lease = table.change(&lease, &Change::Take { by: me.clone() }).await.unwrap();
-        let held = Held::new(me, table.clone(), lease.clone());
+        let (table, other) = (LeaseTable::Memory(MemoryLeases::default()), WorkerId("other".into()));
+        let (held, lease) = taken(&table).await;
         held.confirm().await.unwrap();
         let asked = table.change(&lease, &Change::HandOff { to: other.clone() }).await.unwrap();
         held.confirm().await.unwrap();

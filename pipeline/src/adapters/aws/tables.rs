@@ -37,6 +37,8 @@ pub const SUMS: &str = "sums";
 pub const WINDOW: &str = "window_key";
 /// See [`WINDOW`].
 pub const GROUP: &str = "group_key";
+/// Grows with every write of a row; of rows that several write without groups it is their rank.
+const VERSION: &str = "version";
 /// Everything that arrived before it is in the row.
 const WATERMARK: &str = "watermark";
 
@@ -199,12 +201,18 @@ impl DynamoTables {
         Ok(rows.into_iter().filter(within).map(|(key, row)| (key, row.bytes)).take(limit).collect())
     }
 
-    /// Writes rows, then removes others.
+    /// Writes rows, then removes others. Those with a rank are written one by one, each unless it has a higher one.
     pub async fn write_rows(&self, rows: Vec<RowWrite>) -> Result<()> {
         let mut puts = BTreeMap::<&'static str, Vec<(Vec<u8>, Vec<u8>)>>::new();
-        let mut removals = BTreeMap::<String, Vec<Item>>::new();
-        for RowWrite { table, key, value } in rows {
+        let (mut removals, mut ranked) = (BTreeMap::<String, Vec<Item>>::new(), Vec::new());
+        for RowWrite { table, key, value, rank } in rows {
             match value {
+                Some(value) if rank.is_some() => {
+                    let (name, mut item) = self.place(table, &key);
+                    item.insert("row".into(), Value::B(Blob::new(value)));
+                    item.insert(VERSION.into(), Value::N(rank.unwrap_or(0).to_string()));
+                    ranked.push((name, item));
+                }
                 Some(value) => puts.entry(table).or_default().push((key, value)),
                 None => {
                     let (name, place) = self.place(table, &key);
@@ -219,6 +227,8 @@ impl DynamoTables {
             rows.dedup_by(|(a, _), (b, _)| a == b);
             self.put_rows(table, &rows).await?;
         }
+        let ranked = stream::iter(ranked).map(|(name, item)| async move { self.put_over(&name, item, VERSION).await });
+        ranked.buffer_unordered(PUTS_AT_ONCE).try_collect::<()>().await?;
         for (name, keys) in removals {
             self.remove_items(&name, keys).await?;
         }
@@ -293,7 +303,7 @@ impl DynamoTables {
         for (key, value) in rows {
             let (name, mut item) = self.place(table, key);
             item.insert("row".into(), Value::B(Blob::new(value.clone())));
-            item.insert("version".into(), Value::N("1".into()));
+            item.insert(VERSION.into(), Value::N("1".into()));
             by_table.entry(name).or_default().push(item);
         }
         for (name, items) in by_table {
@@ -313,17 +323,18 @@ impl DynamoTables {
             item.insert("window_end".into(), Value::N(window.end_ms.to_string()));
             items.push(item);
         }
-        let puts = stream::iter(items).map(|item| self.put_result(&name, item)).buffer_unordered(PUTS_AT_ONCE);
+        let puts = stream::iter(items).map(|item| self.put_over(&name, item, WATERMARK)).buffer_unordered(PUTS_AT_ONCE);
         puts.try_collect().await
     }
 
-    async fn put_result(&self, table: &str, item: Item) -> Result<()> {
-        let watermark = item.get(WATERMARK).cloned().ok_or_else(|| lacks(WATERMARK))?;
+    /// Writes an item, unless what is there has a higher number in an attribute.
+    async fn put_over(&self, table: &str, item: Item, attribute: &'static str) -> Result<()> {
+        let number = item.get(attribute).cloned().ok_or_else(|| lacks(attribute))?;
         let request = self.aws.dynamodb.put_item().table_name(table).set_item(Some(item));
         let request = request
-            .condition_expression("attribute_not_exists(#watermark) OR #watermark <= :watermark")
-            .expression_attribute_names("#watermark", WATERMARK)
-            .expression_attribute_values(":watermark", watermark)
+            .condition_expression("attribute_not_exists(#number) OR #number <= :number")
+            .expression_attribute_names("#number", attribute)
+            .expression_attribute_values(":number", number)
             .return_consumed_capacity(ReturnConsumedCapacity::Total);
         match request.send().await {
             Ok(answer) => {
@@ -366,7 +377,7 @@ pub fn index_name(column: &str) -> String {
 
 fn versioned(item: &Item) -> Result<Versioned> {
     let bytes = item.get("row").and_then(|value| value.as_b().ok()).ok_or_else(|| lacks("row"))?;
-    Ok(Versioned { bytes: bytes.as_ref().to_vec(), version: number(item, "version")? })
+    Ok(Versioned { bytes: bytes.as_ref().to_vec(), version: number(item, VERSION)? })
 }
 
 /// The key of a row, from its item.

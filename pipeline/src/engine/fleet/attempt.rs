@@ -116,7 +116,6 @@ impl<J: Job> Applier<'_, J> {
         let mut entries = entries;
         let mut todo: Vec<usize> = (0..entries.len()).collect();
         let mut fates = BTreeMap::new();
-        let mut tried = BTreeMap::new();
         for attempt in 0..ATTEMPTS {
             let (decided, loaded) = self.decide(entries, &todo, attempt == 0).await?;
             if attempt == 0 {
@@ -124,15 +123,12 @@ impl<J: Job> Applier<'_, J> {
             }
             let again = self.commit(&decided, &loaded).await?;
             todo.clear();
+            // What is stored by now counts, whoever wrote it: this worker, whose answer was lost, or a successor that
+            // decided otherwise, from rows that had changed.
             for (at, fate) in decided {
-                match (fate, tried.remove(&at)) {
-                    (Fate::Decided(decided), _) if again.contains(&at) => {
-                        todo.push(at);
-                        tried.insert(at, decided);
-                    }
-                    // It was written, and only the answer was lost.
-                    (Fate::Replayed(_), Some(decided)) => _ = fates.insert(at, Fate::Decided(decided)),
-                    (fate, _) => _ = fates.insert(at, fate),
+                match fate {
+                    Fate::Decided(_) if again.contains(&at) => todo.push(at),
+                    fate => _ = fates.insert(at, fate),
                 }
             }
             if todo.is_empty() {

@@ -49,9 +49,27 @@ impl From<fjall::Error> for Error {
             fjall::Error::Locked => Error::Reject(
                 "the data directory is in use by another process; use its socket, or stop it first".into(),
             ),
+            fjall::Error::Io(cause) | fjall::Error::Storage(fjall::LsmError::Io(cause)) if is_full(&cause) => {
+                Error::Fatal(format!(
+                    "the data directory cannot be written: {cause}; make room there and start again, what was \
+                 acknowledged is in it"
+                ))
+            }
+            // Whose write it was that failed may say it later than who wrote next.
+            fjall::Error::Poisoned => Error::Fatal(
+                "the data directory cannot be written: an earlier write to it failed; see that there is room and start \
+                 again, what was acknowledged is in it"
+                    .into(),
+            ),
             other => Error::fatal("embedded store", other),
         }
     }
+}
+
+/// Whether there is no more room: on the disk, in a quota, or below a limit of file sizes.
+fn is_full(cause: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(cause.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 impl From<std::io::Error> for Error {

@@ -4,6 +4,7 @@
 //! [`Faults::none`]. A crash point returns [`Error::Crashed`], after which the caller drops
 //! everything and opens the directory again, as a killed process would.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -22,6 +23,8 @@ pub enum CrashPoint {
     BeforeCommit,
     /// The commit is written, perhaps not yet synced to the disk.
     AfterCommit,
+    /// Buffered rows are to go into their trees; all commits that they come from are on the disk.
+    BeforeMerge,
     /// Buffered rows are in their trees, the runs they came in are not removed.
     AfterMerge,
     /// A window's Parquet file is in place, its closing commit is not.
@@ -36,13 +39,14 @@ pub enum CrashPoint {
 
 impl CrashPoint {
     /// Every point, in the order of the loop.
-    pub const ALL: [CrashPoint; 10] = [
+    pub const ALL: [CrashPoint; 11] = [
         CrashPoint::AfterSourceAppend,
         CrashPoint::AfterRead,
         CrashPoint::AfterApply,
         CrashPoint::AfterPartials,
         CrashPoint::BeforeCommit,
         CrashPoint::AfterCommit,
+        CrashPoint::BeforeMerge,
         CrashPoint::AfterMerge,
         CrashPoint::AfterExport,
         CrashPoint::AfterTick,
@@ -79,11 +83,15 @@ pub enum Bug {
     ClaimsUnwritten,
     /// What a run adds to the windows is added twice.
     PartialsDoubled,
+    /// Of a cluster's worker alone: timers that a run had stored before it was tried again are not kept in memory.
+    TimersForgotten,
+    /// Rows go into their trees, which are on the disk, before the commits are that they come from.
+    MergeUnsynced,
 }
 
 impl Bug {
-    /// Every one.
-    pub const ALL: [Bug; 13] = [
+    /// Every one of a node.
+    pub const ALL: [Bug; 14] = [
         Bug::CheckpointBeforeCommit,
         Bug::ClaimIgnored,
         Bug::WindowClosedEarly,
@@ -97,6 +105,7 @@ impl Bug {
         Bug::CheckpointAhead,
         Bug::ClaimsUnwritten,
         Bug::PartialsDoubled,
+        Bug::MergeUnsynced,
     ];
 }
 
@@ -112,6 +121,17 @@ struct Crash {
 pub struct Faults {
     crash: Option<Arc<Crash>>,
     bug: Option<Bug>,
+    watch: Option<Watch>,
+}
+
+/// Somebody who is told of each crash point that is reached.
+#[derive(Clone)]
+struct Watch(Arc<dyn Fn(CrashPoint) + Send + Sync>);
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
 }
 
 impl Faults {
@@ -122,12 +142,12 @@ impl Faults {
 
     /// Crash when `point` is reached for the `nth` time, counting from 0.
     pub fn crash_at(point: CrashPoint, nth: u32) -> Faults {
-        Faults { crash: Some(Arc::new(Crash { point, passes: AtomicU32::new(nth) })), bug: None }
+        Faults { crash: Some(Arc::new(Crash { point, passes: AtomicU32::new(nth) })), ..Faults::none() }
     }
 
     /// Run with a seeded bug.
     pub fn with_bug(bug: Bug) -> Faults {
-        Faults { crash: None, bug: Some(bug) }
+        Faults { bug: Some(bug), ..Faults::none() }
     }
 
     /// The same faults and a seeded bug.
@@ -137,8 +157,18 @@ impl Faults {
         self
     }
 
+    /// The same faults, and somebody who is told of each crash point that is reached.
+    #[must_use]
+    pub fn and_watch(mut self, watch: impl Fn(CrashPoint) + Send + Sync + 'static) -> Faults {
+        self.watch = Some(Watch(Arc::new(watch)));
+        self
+    }
+
     /// Called at each crash point.
     pub fn reach(&self, point: CrashPoint) -> Result<()> {
+        if let Some(Watch(watch)) = &self.watch {
+            watch(point);
+        }
         let Some(crash) = self.crash.as_deref().filter(|c| c.point == point) else {
             return Ok(());
         };

@@ -1,4 +1,4 @@
-//! SIGKILL of the real process at random moments of a replay: the tables end up the same.
+//! SIGKILL of the real process at random moments of a replay, and a disk that is full: the tables end up the same.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -75,4 +75,44 @@ async fn killed_at_random_moments() {
     assert!(kills > 0, "the replay was never killed");
     assert!(replay(rough.path()).status().unwrap().success());
     assert_eq!(tables(rough.path()), expected, "after {kills} kills");
+}
+
+/// The replay where files may have so many KiB: what a full disk answers to a write, a limit does as well.
+#[cfg(unix)]
+fn replay_within(dir: &Path, kib: u64) -> std::process::Output {
+    let replay = replay(dir);
+    let mut command = Command::new("sh");
+    // The signal that comes with it is ignored, so that the write fails as on a full disk.
+    command.args(["-c", &format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", 2 * kib), "sh"]);
+    command.arg(replay.get_program()).args(replay.get_args()).stdout(Stdio::null()).output().unwrap()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_full_disk_loses_nothing() {
+    let (calm, full) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    assert!(replay(calm.path()).status().unwrap().success());
+    let journal = full.path().join("store").join("0.jnl");
+    let mut first = replay(full.path()).spawn().unwrap();
+    let begun = async {
+        while !journal.is_file() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), begun).await.expect("a store is made");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let mut failed = 0;
+    for kib in [300, 900, 2_000, 3_500] {
+        let output = replay_within(full.path(), kib);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() {
+            break;
+        }
+        assert!(said.contains("the data directory cannot be written"), "within {kib} KiB: {said}");
+        failed += 1;
+    }
+    assert!(failed > 1, "the disk was never full");
+    assert!(replay(full.path()).status().unwrap().success());
+    assert_eq!(tables(full.path()), tables(calm.path()), "after the disk was full {failed} times");
 }

@@ -18,4 +18,4 @@ mod world;
 
 pub use run::{Outcome, run};
 pub use shrink::shrink;
-pub use world::{Life, Reshard, World};
+pub use world::{Life, Reshard, Torn, World};

@@ -1,20 +1,24 @@
 //! Running a world: its lives one after another in one directory, then a last one, then the comparison.
 
-use std::path::Path;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jobs::node::{Node, NodeOptions};
 use pipeline::Error;
 use pipeline::adapters::embedded::Durability;
-use pipeline::fault::{Bug, Faults};
+use pipeline::fault::{Bug, CrashPoint, Faults};
 use pipeline::shard::ShardId;
 use tokio::time::timeout;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Life, Reshard, World, check};
+use super::{Life, Reshard, Torn, World, check};
 use crate::drive::{self, Feed};
 use crate::dump::{difference, dump};
 
+/// What is written has no such number of zeros in a row.
+const BLOCK: usize = 64 << 10;
 /// A life that takes longer stands still.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -122,6 +126,15 @@ async fn live(world: &World, dir: &Path, feed: &Feed, life: Life, bug: Option<Bu
     if let Some(bug) = bug {
         faults = faults.and_bug(bug);
     }
+    let synced = Arc::new(Mutex::new(None));
+    if life.torn.is_some() {
+        let (synced, dir) = (synced.clone(), dir.to_owned());
+        faults = faults.and_watch(move |point| {
+            if point == CrashPoint::BeforeMerge {
+                *synced.lock().unwrap_or_else(PoisonError::into_inner) = journal(&dir);
+            }
+        });
+    }
     if let Some(change) = life.reshard {
         reshard(&drive::open(&life.options(world, dir), feed, Faults::none()).await?, change)?;
     }
@@ -130,8 +143,42 @@ async fn live(world: &World, dir: &Path, feed: &Feed, life: Life, bug: Option<Bu
         Err(Error::Crashed(_)) => End::Crashed,
         Err(other) => return Err(other),
     };
+    if let Some(torn) = life.torn {
+        tear(dir, torn, synced.lock().unwrap_or_else(PoisonError::into_inner).take())?;
+    }
     check::always(&drive::open(&life.options(world, dir), feed, Faults::none()).await?);
     Ok(end)
+}
+
+/// The journal that is written to, and how much of it is; what is reserved and not written is zero.
+fn journal(dir: &Path) -> Option<(PathBuf, u64)> {
+    let number = |path: &Path| path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
+    let paths = std::fs::read_dir(dir.join("store")).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
+    let journals = paths.filter(|path| path.extension().is_some_and(|ending| ending == "jnl"));
+    let last = journals.max_by_key(|path| number(path))?;
+    let (mut file, mut at, mut written) = (std::fs::File::open(&last).ok()?, 0, 0);
+    let mut block = vec![0; BLOCK];
+    loop {
+        let read = file.read(&mut block).ok()?;
+        match block[..read].iter().rposition(|byte| *byte != 0) {
+            Some(end) => written = at + end as u64 + 1,
+            None => return Some((last, written)),
+        }
+        at += read as u64;
+    }
+}
+
+/// Takes the end of the journal away, as far as nobody has waited for it to be on the disk.
+fn tear(dir: &Path, torn: Torn, synced: Option<(PathBuf, u64)>) -> std::io::Result<()> {
+    let Some((last, written)) = journal(dir) else { return Ok(()) };
+    let least = synced.filter(|(path, _)| *path == last).map_or(0, |(_, bytes)| bytes);
+    let file = std::fs::OpenOptions::new().write(true).open(&last)?;
+    let reserved = file.metadata()?.len();
+    file.set_len(written.saturating_sub(torn.bytes).max(least.min(written)))?;
+    if torn.zeros {
+        file.set_len(reserved)?;
+    }
+    Ok(())
 }
 
 async fn end(options: NodeOptions, feed: &Feed, bug: Option<Bug>) -> Result<String, Error> {

@@ -39,6 +39,17 @@ pub struct Life {
     pub buffer_bytes: usize,
     /// What is done to the stream of bets before it.
     pub reshard: Option<Reshard>,
+    /// What the disk has lost after it.
+    pub torn: Option<Torn>,
+}
+
+/// The end of what was written, as it is where the power fails before it is on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Torn {
+    /// Bytes that are lost.
+    pub bytes: u64,
+    /// Whether the file is as long as before, with zeros where they were.
+    pub zeros: bool,
 }
 
 /// A change of the stream of bets.
@@ -59,7 +70,8 @@ impl World {
         let lines = if random.percent(50) { drive::lines(seed, count) } else { drive::match_day(seed, count) };
         let mut points = CrashPoint::ALL.to_vec();
         points.retain(|_| random.percent(50));
-        let (crashes, reshards) = (random.pick(&[30, 70, 100]), random.pick(&[0, 0, 50]));
+        let (crashes, reshards, tears) =
+            (random.pick(&[30, 70, 100]), random.pick(&[0, 0, 50]), random.pick(&[0, 0, 30, 100]));
         let lives = 1 + random.below(5);
         let mut until = 0;
         let lives = (0..lives).map(|number| {
@@ -77,6 +89,10 @@ impl World {
                 batch_records: random.pick(&[1, 5, 60, 300, 12_288]),
                 buffer_bytes: random.pick(&[1 << 10, 16 << 10, 1 << 20]),
                 reshard: random.percent(reshards).then_some(change),
+                torn: random.percent(tears).then(|| {
+                    let most = random.pick(&[1, 30, 1_000, 100_000]);
+                    Torn { bytes: 1 + random.below(most), zeros: random.percent(50) }
+                }),
             }
         });
         let lives = lives.collect();
@@ -119,6 +135,7 @@ impl fmt::Display for Life {
             None => write!(f, "a stop")?,
         }
         let Life { until, chunk, batch_records, buffer_bytes, .. } = self;
-        write!(f, " at line {until} (appends of {chunk}, batches of {batch_records}, buffer of {buffer_bytes})")
+        write!(f, " at line {until} (appends of {chunk}, batches of {batch_records}, buffer of {buffer_bytes})")?;
+        self.torn.map_or(Ok(()), |torn| write!(f, ", then {torn:?}"))
     }
 }

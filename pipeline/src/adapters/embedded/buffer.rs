@@ -5,8 +5,8 @@
 //! their keys; once the runs of a generation reach the limit they are merged, sorted, and written
 //! into each space's tree as finished tables, past its memtable.
 //!
-//! Life of a row: committed in a run (young) → its generation is sealed (old) and merged in the
-//! background → in its space's tree, the run removed. Every read looks in that order. A crash
+//! Life of a row: committed in a run (young) → its generation is sealed (old), on the disk, and merged
+//! in the background → in its space's tree, the run removed. Every read looks in that order. A crash
 //! between the last two steps merges the same rows again, to the same effect.
 
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ use super::background;
 use super::run::Run;
 use super::store::{Layout, Store};
 use crate::error::{Error, Result};
-use crate::fault::{CrashPoint, Faults};
+use crate::fault::{Bug, CrashPoint, Faults};
 
 /// Runs of a generation, at most: bounds how many a scan must look through when commits are small.
 const MAX_RUNS: usize = 1024;
@@ -134,6 +134,7 @@ impl Buffer {
         drop(state);
         let shared = self.shared.clone();
         let thread = background::spawn("buffer-merge", move || {
+            shared.sync_first()?;
             shared.merge_into_trees(&sealed)?;
             shared.faults.reach(CrashPoint::AfterMerge)?;
             shared.forget(&sealed)
@@ -178,6 +179,16 @@ impl Shared {
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finished tables are on the disk at once, past the journal. What they are made of must be there before them: else
+    /// a power cut that takes the end of the journal leaves rows without the commits that they belong to.
+    fn sync_first(&self) -> Result<()> {
+        if self.faults.has(Bug::MergeUnsynced) {
+            return Ok(());
+        }
+        self.store.sync_to_disk()?;
+        self.faults.reach(CrashPoint::BeforeMerge)
     }
 
     /// Writes the latest row of every key into its space's tree.

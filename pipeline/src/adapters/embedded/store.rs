@@ -219,8 +219,13 @@ impl Store {
     pub fn sync(&self) -> Result<()> {
         match self.inner.options.durability {
             Durability::Os => Ok(()),
-            Durability::Fsync => self.inner.group.wait(|| Ok(self.inner.db.persist(PersistMode::SyncData)?)),
+            Durability::Fsync => self.sync_to_disk(),
         }
+    }
+
+    /// Waits until everything committed so far is on the disk, whatever the options ask for.
+    pub fn sync_to_disk(&self) -> Result<()> {
+        self.inner.group.wait(|| Ok(self.inner.db.persist(PersistMode::SyncData)?))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::clock::Arrival;
 use crate::dead_letter::DeadLetter;
 use crate::engine::Stop;
 use crate::error::{Error, Result};
-use crate::fault::CrashPoint;
+use crate::fault::{Bug, CrashPoint};
 use crate::job::Job;
 use crate::lease::held::{Held, Standing};
 use crate::lease::sync::StreamKey;
@@ -288,7 +288,7 @@ impl<J: Job> Worker<J> {
         let Applied { count, facts, mut emits, dead, timers, replayed } = applied;
         fleet.faults.reach(CrashPoint::AfterCommit)?;
         timers.into_iter().for_each(|timer| self.timers.keep(timer));
-        if replayed {
+        if replayed && !self.fleet.faults.has(Bug::TimersForgotten) {
             self.read_timers().await?;
         }
         emits.extend(self.fold(&facts, entries[0].effective)?);

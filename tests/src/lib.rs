@@ -9,6 +9,7 @@ pub mod drive;
 pub mod dump;
 pub mod faults;
 pub mod fixture;
+pub mod fuzz;
 pub mod http;
 pub mod invariants;
 pub mod items;

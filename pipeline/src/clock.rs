@@ -47,7 +47,7 @@ pub enum Clock {
 /// From when, and how much faster, a scaled clock runs.
 #[derive(Debug)]
 pub struct Scale {
-    origin: Arrival,
+    origin: AtomicI64,
     since: Instant,
     speed: u32,
 }
@@ -60,7 +60,7 @@ impl Clock {
 
     /// A clock that shows `origin` now and runs `speed` times as fast as the machine's.
     pub fn scaled(origin: Arrival, speed: u32) -> Clock {
-        Clock::Scaled(Arc::new(Scale { origin, since: Instant::now(), speed: speed.max(1) }))
+        Clock::Scaled(Arc::new(Scale { origin: AtomicI64::new(origin.0), since: Instant::now(), speed: speed.max(1) }))
     }
 
     /// The current time.
@@ -70,7 +70,8 @@ impl Clock {
             Clock::Manual(hand) => Arrival(hand.load(Ordering::Acquire)),
             Clock::Scaled(scale) => {
                 let micros = Instant::now().duration_since(scale.since).as_micros().saturating_mul(scale.speed.into());
-                scale.origin.plus_ms(i64::try_from(micros / 1_000).unwrap_or(i64::MAX))
+                let origin = Arrival(scale.origin.load(Ordering::Acquire));
+                origin.plus_ms(i64::try_from(micros / 1_000).unwrap_or(i64::MAX))
             }
         }
     }
@@ -79,6 +80,13 @@ impl Clock {
     pub fn advance_to(&self, at: Arrival) {
         if let Clock::Manual(hand) = self {
             hand.fetch_max(at.0, Ordering::AcqRel);
+        }
+    }
+
+    /// Sets a scaled clock ahead or back, as a machine's is set; other clocks are left alone.
+    pub fn jump(&self, by_ms: i64) {
+        if let Clock::Scaled(scale) = self {
+            scale.origin.fetch_add(by_ms, Ordering::AcqRel);
         }
     }
 

@@ -3,20 +3,18 @@
 //! Each test keeps one core busy; what is long is two tests, so that two cores share it.
 
 use std::ops::Range;
-use std::process::Command;
 
-use tests::account::Mutation;
-use tests::simulate::fleet::{World, run, shrink};
+use tests::account::{Mutation, Trace};
+use tests::simulate::fleet::{World, run, run_traced, shrink};
 
-/// Seeds of the test command; `simulate --fleet --seeds N` has all the others.
-const SEEDS: u64 = 100;
+/// Seeds of the test command; `simulate --fleet --seeds N` has all the others. Among them are those that found something:
+/// 28 and 32 a checkpoint of a lease that was let go, 80 a mail that a late write made pending again. What seeds of
+/// earlier worlds found is a bug of the table.
+const SEEDS: u64 = 300;
 /// Seeds that are run twice.
 const TWICE: u64 = 4;
 /// Seeds within which a bug must be found.
 const WITHIN: u64 = 60;
-/// Seeds that have found something. These two: timers that were stored and not kept in memory, where a run of records
-/// was tried again after part of it had been written.
-const REGRESSIONS: [u64; 2] = [108, 145];
 
 /// Runs worlds; one that fails is shrunk and told.
 fn pass(seeds: impl Iterator<Item = u64>) {
@@ -41,23 +39,16 @@ fn the_first_seeds_pass() {
 
 #[test]
 fn the_other_seeds_pass() {
-    pass((SEEDS / 2..SEEDS).chain(REGRESSIONS));
+    pass(SEEDS / 2..SEEDS);
 }
 
-/// In processes of their own: libraries keep things for the next run in the same one.
 #[test]
 fn the_same_seed_gives_the_same_trace() {
     for seed in 0..TWICE {
-        let trace = || {
-            let ran =
-                Command::new(env!("CARGO_BIN_EXE_simulate")).args(["--fleet", "--seed", &seed.to_string()]).output();
-            let told = String::from_utf8(ran.unwrap().stdout).unwrap();
-            // The last line says how long it took.
-            told.trim_end().rsplit_once('\n').map(|(trace, _)| trace.to_owned()).unwrap()
-        };
+        let trace = || run_traced(&World::new(seed), Trace::whole()).trace;
         let (one, other) = (trace(), trace());
-        assert!(one.lines().count() > 1_000, "seed {seed}: {one}");
-        let differs = one.lines().zip(other.lines()).find(|(one, other)| one != other);
+        assert!(one.len() > 1_000, "seed {seed}: {one:?}");
+        let differs = one.iter().zip(&other).find(|(one, other)| one != other);
         assert!(one == other, "seed {seed}: {differs:?}");
     }
 }

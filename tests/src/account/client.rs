@@ -3,15 +3,24 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_kinesis::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+use pipeline::Clock;
+use pipeline::adapters::aws::{Aws, REQUEST_TIMEOUT};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -65,15 +74,51 @@ impl HttpConnector for Client {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let client = self.clone();
         HttpConnectorFuture::new(async move {
-            let request = Request::read(&request).map_err(|what| broken(&what))?;
+            let request = Request::read(request).await.map_err(|what| broken(&what))?;
             client.send(request).await
         })
     }
 }
 
+/// What the SDK takes for the time.
+#[derive(Debug)]
+struct Time(Clock);
+
+impl TimeSource for Time {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(self.0.now().0.unsigned_abs())
+    }
+}
+
 impl Client {
+    /// The SDK's clients above this. Nothing of theirs follows from the machine's time or from chance, and a request
+    /// is tried once. Requests to streams and tables are not signed, which would be a tenth of a simulation.
+    pub fn clients(self) -> Aws {
+        let time = Time(self.account.clock().clone());
+        let unsigned = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .endpoint_url("http://in-this-process")
+            .region(Region::new("us-east-1"))
+            .http_client(SharedHttpClient::new(self))
+            .time_source(SharedTimeSource::new(time))
+            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(REQUEST_TIMEOUT).build())
+            .retry_config(RetryConfig::standard().with_max_attempts(1))
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        let kinesis = aws_sdk_kinesis::config::Builder::from(&unsigned).allow_no_auth().build();
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&unsigned).allow_no_auth().build();
+        let credentials = Credentials::new("111111111111", "secret", None, None, "given");
+        let signed = unsigned.into_builder().credentials_provider(SharedCredentialsProvider::new(credentials)).build();
+        Aws {
+            config: Arc::new(signed),
+            kinesis: aws_sdk_kinesis::Client::from_conf(kinesis),
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
+        }
+    }
+
     async fn send(self, mut request: Request) -> Result<HttpResponse, ConnectorError> {
         let Client { account, name, link, weather, bug } = &self;
+        let _under_way = link.under_way();
         let (death, count) = link.begin().await;
         if *weather && count > MOST_REQUESTS {
             // It does not come to rest: time must pass, so that somebody notices.
@@ -82,6 +127,11 @@ impl Client {
         link.pass().await;
         if let Some(answer) = bug.and_then(|bug| bug.request(&mut request, count)) {
             return answer.response();
+        }
+        let mut waited = 0;
+        while account.waits(&request) && waited < request.body["WaitTimeSeconds"].as_u64().unwrap_or(0) {
+            sleep(Duration::from_secs(1)).await;
+            waited += 1;
         }
         let fate = account.fate(&request, *weather);
         let latency = match fate {
@@ -152,13 +202,14 @@ pub(super) fn digest(body: &Value, seed: u64) -> u64 {
 }
 
 impl Request {
-    fn read(request: &HttpRequest) -> Result<Request, String> {
-        let (service, operation) = Request::target(request)?;
-        let bytes = request.body().bytes().ok_or("a body that is a stream")?;
+    async fn read(mut request: HttpRequest) -> Result<Request, String> {
+        let (service, operation) = Request::target(&request)?;
+        let bytes =
+            ByteStream::new(request.take_body()).collect().await.map_err(|cause| cause.to_string())?.into_bytes();
         let body: Value = if bytes.is_empty() {
             json!({})
         } else {
-            serde_json::from_slice(bytes).map_err(|cause| cause.to_string())?
+            serde_json::from_slice(&bytes).map_err(|cause| cause.to_string())?
         };
         let hash = digest(&body, 0);
         Ok(Request { service, operation, body, hash })

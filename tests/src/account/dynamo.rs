@@ -85,6 +85,15 @@ impl Table {
     }
 }
 
+/// Whether a request puts a row of this table.
+pub fn puts(request: &Value, table: &str) -> bool {
+    let alone = [&request["Item"]];
+    let together = list(&request["TransactItems"]).iter().map(|write| &write["Put"]["Item"]);
+    let batches = request["RequestItems"].as_object().into_iter().flat_map(|tables| tables.values());
+    let batched = batches.filter_map(Value::as_array).flatten().map(|write| &write["PutRequest"]["Item"]);
+    alone.into_iter().chain(together).chain(batched).any(|item| item["t"]["S"] == table)
+}
+
 fn no_table(name: &str) -> Answer {
     refused("ResourceNotFoundException", &format!("Requested resource not found: {name}"))
 }
@@ -106,6 +115,12 @@ fn text(value: &Value) -> &str {
 }
 
 impl Dynamo {
+    /// An item as it is.
+    pub fn item(&self, table: &str, key: &Value) -> Option<Value> {
+        let table = self.tables.get(table)?;
+        table.items.get(&table.key(key.as_object()?)).cloned().map(Value::Object)
+    }
+
     /// Answers a request.
     pub fn answer(&mut self, operation: &str, request: &Value, moment: &mut Moment<'_>) -> Answer {
         match operation {
@@ -198,7 +213,6 @@ impl Dynamo {
             return Answer::ok(json!({}));
         }
         let writes = list(&request["TransactItems"]);
-        assert!((1..=100).contains(&writes.len()), "{} writes in a transaction", writes.len());
         let (mut reasons, mut puts) = (Vec::new(), Vec::<(&str, Key, Option<Item>)>::new());
         for write in writes {
             let (kind, write) = object(write).iter().next().expect("a write");
@@ -282,13 +296,10 @@ impl Table {
                 Answer::ok(json!({"Attributes": item}))
             }
             "Scan" => {
+                let (hash, range) = (self.hash.clone(), self.range.clone());
                 let consistent = request["ConsistentRead"] == true;
-                let now = moment.now;
-                let items: Vec<(Key, Item)> = {
-                    let items = if consistent { &self.items } else { self.seen(now) };
-                    items.iter().map(|(key, item)| (key.clone(), item.clone())).collect()
-                };
-                self.page(items, request, moment)
+                let items = if consistent { &self.items } else { self.seen(moment.now) };
+                page(items.iter(), Item::clone, [Some(&hash), range.as_ref()], request, moment)
             }
             "Query" => self.query(request, moment),
             other => panic!("DynamoDB's {other} is not modelled"),
@@ -297,43 +308,47 @@ impl Table {
 
     fn query(&mut self, request: &Value, moment: &mut Moment<'_>) -> Answer {
         let condition = Condition::parse(text(&request["KeyConditionExpression"]), Given::of(request));
+        let (hash, range) = (self.hash.clone(), self.range.clone());
         let Some(index) = request["IndexName"].as_str() else {
             assert_eq!(request["ConsistentRead"], true, "a query of rows that may be old");
-            let hash = bytes(condition.equal(&self.hash).expect("a partition"));
-            let within = self.items.range((hash.clone(), Vec::new())..).take_while(|(key, _)| key.0 == hash);
+            let of = bytes(condition.equal(&hash).expect("a partition"));
+            let within = self.items.range((of.clone(), Vec::new())..).take_while(|(key, _)| key.0 == of);
             let within = within.filter(|(_, item)| condition.holds(Some(item)));
-            let items = within.map(|(key, item)| (key.clone(), item.clone())).collect();
-            return self.page(items, request, moment);
+            return page(within, Item::clone, [Some(&hash), range.as_ref()], request, moment);
         };
         let by = self.indexes.get(index).unwrap_or_else(|| panic!("no index {index}")).clone();
-        let hash = self.hash.clone();
         let found = self.seen(moment.now).iter().filter(|(_, item)| condition.holds(Some(item)));
         // Keys alone are projected.
         let keys = |item: &Item| {
             let named = [&by, &hash].map(|name| (name.clone(), item[name].clone()));
             named.into_iter().collect::<Item>()
         };
-        let items = found.map(|(key, item)| (key.clone(), keys(item))).collect();
-        self.page(items, request, moment)
+        page(found, keys, [Some(&hash), None], request, moment)
     }
+}
 
-    /// As much as one answer has: what was asked for, and in bad moments less.
-    fn page(&self, items: Vec<(Key, Item)>, request: &Value, moment: &mut Moment<'_>) -> Answer {
-        let after = request["ExclusiveStartKey"].as_object().map(|key| self.key(key));
-        let rest: Vec<&Item> = items
-            .iter()
-            .filter(|(key, _)| after.as_ref().is_none_or(|after| key > after))
-            .map(|(_, item)| item)
-            .collect();
-        let limit = request["Limit"].as_u64().map_or(usize::MAX, |limit| limit as usize);
-        let count = kept(rest.len(), moment).min(limit);
-        let page = &rest[..count];
-        let mut answer = json!({"Items": page, "Count": count, "ScannedCount": count});
-        if let Some(last) = page.last().filter(|_| count < rest.len()) {
-            let named = |name: &&String| last.contains_key(*name);
-            let key = [Some(&self.hash), self.range.as_ref()].into_iter().flatten().filter(named);
-            answer["LastEvaluatedKey"] = key.map(|name| (name.clone(), last[name].clone())).collect::<Item>().into();
-        }
-        Answer::ok(answer)
+/// As much as one answer has: what was asked for, and in bad moments less. Where it goes on is said by these keys.
+fn page<'a>(
+    items: impl Iterator<Item = (&'a Key, &'a Item)>,
+    show: impl Fn(&Item) -> Item,
+    keys: [Option<&String>; 2],
+    request: &Value,
+    moment: &mut Moment<'_>,
+) -> Answer {
+    let after = request["ExclusiveStartKey"].as_object().map(|of| {
+        let [hash, range] = keys.map(|name| name.map(|name| bytes(&of[name])).unwrap_or_default());
+        (hash, range)
+    });
+    let rest: Vec<&Item> =
+        items.filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after)).map(|(_, item)| item).collect();
+    let limit = request["Limit"].as_u64().map_or(usize::MAX, |limit| limit as usize);
+    let count = kept(rest.len(), moment).min(limit);
+    let page: Vec<Value> = rest[..count].iter().map(|item| show(item).into()).collect();
+    let mut answer = json!({"Count": count, "ScannedCount": count});
+    if let Some(last) = rest[..count].last().filter(|_| count < rest.len()) {
+        let key = keys.into_iter().flatten().map(|name| (name.clone(), last[name].clone()));
+        answer["LastEvaluatedKey"] = key.collect::<Item>().into();
     }
+    answer["Items"] = page.into();
+    Answer::ok(answer)
 }

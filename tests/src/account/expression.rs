@@ -163,27 +163,25 @@ impl Condition {
 
     /// Whether it holds for an item; for none at all, where there is none.
     pub fn holds(&self, item: Option<&Item>) -> bool {
-        let value = |operand: &Operand| match operand {
-            Operand::Name(name) => item.and_then(|item| item.get(name)).cloned(),
-            Operand::Value(value) => Some(value.clone()),
+        fn value<'a>(operand: &'a Operand, item: Option<&'a Item>) -> Option<&'a Value> {
+            match operand {
+                Operand::Name(name) => item?.get(name),
+                Operand::Value(value) => Some(value),
+            }
+        }
+        let compared = |one: &Operand, other: &Operand| {
+            value(one, item).zip(value(other, item)).and_then(|(one, other)| order(one, other))
         };
         match self {
             Condition::And(one, other) => one.holds(item) && other.holds(item),
             Condition::Or(one, other) => one.holds(item) || other.holds(item),
             Condition::Exists(name, exists) => item.is_some_and(|item| item.contains_key(name)) == *exists,
             Condition::Between(of, low, high) => {
-                let ordered = |one: &Operand, other: &Operand| {
-                    value(one)
-                        .zip(value(other))
-                        .and_then(|(one, other)| order(&one, &other))
-                        .is_some_and(Ordering::is_le)
-                };
+                let ordered = |one: &Operand, other: &Operand| compared(one, other).is_some_and(Ordering::is_le);
                 ordered(low, of) && ordered(of, high)
             }
             Condition::Compare(one, operator, other) => {
-                let Some(order) = value(one).zip(value(other)).and_then(|(one, other)| order(&one, &other)) else {
-                    return false;
-                };
+                let Some(order) = compared(one, other) else { return false };
                 match operator.as_str() {
                     "=" => order.is_eq(),
                     "<>" => order.is_ne(),
@@ -213,13 +211,15 @@ impl Condition {
 
 /// Values of one type in order; of two types, in none.
 fn order(one: &Value, other: &Value) -> Option<Ordering> {
-    let of = |value: &Value, kind: &str| value.get(kind).and_then(Value::as_str).map(str::to_owned);
+    fn of<'a>(value: &'a Value, kind: &str) -> Option<&'a str> {
+        value.get(kind).and_then(Value::as_str)
+    }
     let both = |kind: &str| of(one, kind).zip(of(other, kind));
     if let Some((one, other)) = both("S") {
-        return Some(one.cmp(&other));
+        return Some(one.cmp(other));
     }
     if let Some((one, other)) = both("B") {
-        return Some(decoded(&one).cmp(&decoded(&other)));
+        return Some(decoded(one).cmp(&decoded(other)));
     }
     let (one, other) = both("N")?;
     match (one.parse::<i128>(), other.parse::<i128>()) {

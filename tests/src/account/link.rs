@@ -20,6 +20,18 @@ struct State {
     death: Option<Death>,
     requests: u64,
     stalled_until: Option<Instant>,
+    /// Requests that are under way, and how many there were at once at most.
+    under_way: usize,
+    most: usize,
+}
+
+/// A request that is under way.
+pub(super) struct UnderWay(Link);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.state().under_way -= 1;
+    }
 }
 
 /// See the module. Clones are the same one.
@@ -60,6 +72,19 @@ impl Link {
         if !self.is_cut() {
             died.await;
         }
+    }
+
+    /// Requests that were under way at once, at most.
+    pub fn most(&self) -> usize {
+        self.state().most
+    }
+
+    /// Counts a request until it is dropped.
+    pub(super) fn under_way(&self) -> UnderWay {
+        let mut state = self.state();
+        state.under_way += 1;
+        state.most = state.most.max(state.under_way);
+        UnderWay(self.clone())
     }
 
     /// Lets a request begin: after the stall. Gives where it dies, if it does so at this one, and its number.

@@ -17,9 +17,12 @@ mod client;
 mod dynamo;
 mod expression;
 mod kinesis;
+mod lease;
+mod limits;
 mod link;
 mod mail;
 mod mutation;
+mod queue;
 mod trace;
 mod weather;
 
@@ -28,17 +31,20 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use jobs::notify::choose::SuppressionRow;
 use pipeline::adapters::aws::Aws;
 use pipeline::{Arrival, Clock};
+use schemas::row::Row as _;
 use serde_json::{Value, json};
 
 use self::client::{Client, Request, digest};
 use self::dynamo::Dynamo;
 use self::kinesis::Kinesis;
 pub use self::link::{Death, Link};
+pub use self::mail::Mailed;
 use self::mail::Mails;
 pub use self::mutation::Mutation;
+use self::queue::Queue;
 pub use self::trace::Trace;
 pub use self::weather::{Fate, Weather};
 use crate::random::Random;
@@ -52,19 +58,30 @@ pub enum Service {
     Dynamo,
     /// Mails: SES.
     Mail,
-    /// Queues: SQS. There are none.
+    /// Queues: SQS, of what bounces.
     Queues,
 }
 
-/// A part of the account that refuses everything for a while.
+/// A part of the account that is in trouble for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outage {
     /// Which.
     pub of: Scope,
+    /// How bad it is.
+    pub severity: Severity,
     /// In milliseconds since 1970.
     pub from: i64,
     /// See [`Outage::from`].
     pub to: i64,
+}
+
+/// How bad an outage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// Every request is refused as too many.
+    Refuses,
+    /// Every request takes about so many milliseconds.
+    Slow(u64),
 }
 
 /// What an outage is of.
@@ -80,6 +97,9 @@ struct State {
     kinesis: Kinesis,
     dynamo: Dynamo,
     mails: Mails,
+    queue: Queue,
+    /// What nobody should have done.
+    broken: Vec<String>,
     weather: Weather,
     outages: Vec<Outage>,
     random: Random,
@@ -127,6 +147,8 @@ impl Account {
             kinesis: Kinesis::default(),
             dynamo: Dynamo::default(),
             mails: Mails::default(),
+            queue: Queue::default(),
+            broken: Vec::new(),
             weather: Weather::default(),
             outages: Vec::new(),
             random: Random::new(seed),
@@ -148,7 +170,7 @@ impl Account {
     /// The clients of a process that may have a bug.
     pub fn mutant(&self, name: &str, link: &Link, weather: bool, bug: Option<Mutation>) -> Aws {
         let client = Client { account: self.clone(), name: name.into(), link: link.clone(), weather, bug };
-        Aws::through(SharedHttpClient::new(client), "111111111111")
+        client.clients()
     }
 
     /// What goes wrong from now on.
@@ -163,8 +185,24 @@ impl Account {
         self.state().trace.add(line);
     }
 
-    /// How often each mail was sent, by the id that its writer gave it.
-    pub fn mails(&self) -> BTreeMap<String, u64> {
+    /// Mails to this address come back, and a queue says so.
+    pub fn bounce(&self, address: &str) {
+        let state = &mut *self.state();
+        (state.mails.bouncing, state.queue.exists) = (Some(address.to_owned()), true);
+    }
+
+    /// Since when it is known that mails to that address come back.
+    pub fn ended(&self) -> Option<i64> {
+        self.state().mails.ended
+    }
+
+    /// What somebody did who must not have, such as a checkpoint of a lease that is another's.
+    pub fn broken(&self) -> Option<String> {
+        self.state().broken.first().cloned()
+    }
+
+    /// Each mail that was sent, by the id that its writer gave it.
+    pub fn mails(&self) -> BTreeMap<String, Mailed> {
         self.state().mails.sent().clone()
     }
 
@@ -175,6 +213,11 @@ impl Account {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a request must wait: one for messages, where there are none.
+    fn waits(&self, request: &Request) -> bool {
+        request.operation == "ReceiveMessage" && !self.state().queue.has(self.clock.now().0)
     }
 
     fn fate(&self, request: &Request, weather: bool) -> Fate {
@@ -194,17 +237,18 @@ impl Account {
             };
             of && (outage.from..outage.to).contains(&now)
         };
-        if state.outages.iter().any(|outage| hit(&outage)) {
-            Fate::Throttled
-        } else {
-            state.weather.fate(&mut state.random)
+        match state.outages.iter().find(hit).map(|outage| outage.severity) {
+            None => state.weather.fate(&mut state.random),
+            Some(Severity::Refuses) => Fate::Throttled,
+            Some(Severity::Slow(ms)) => Fate::Done(Duration::from_millis(ms / 2 + state.random.below(ms))),
         }
     }
 
     fn answer(&self, name: &str, request: &Request, fate: Fate, calm: bool) -> Answer {
         let now = self.clock.now().0;
-        let State { kinesis, dynamo, mails, weather, random, trace, .. } = &mut *self.state();
+        let State { kinesis, dynamo, mails, queue, broken, weather, random, trace, .. } = &mut *self.state();
         let weather = if calm { Weather::default() } else { *weather };
+        let (operation, body) = (&request.operation, &request.body);
         let answer = match (fate, request.service) {
             (Fate::Throttled, Service::Mail) => {
                 Answer { status: 429, ..refused("TooManyRequestsException", "Maximum sending rate exceeded") }
@@ -214,24 +258,33 @@ impl Account {
                 let code = if service == Service::Dynamo { "InternalServerError" } else { "InternalFailureException" };
                 Answer { status: 500, ..refused(code, "Internal server error") }
             }
-            (_, Service::Kinesis) => {
-                let Weather { read_lag_ms: lag_ms, disorder_ms, partial, expired, .. } = weather;
-                let moment = &mut kinesis::Moment { now, lag_ms, disorder_ms, partial, expired, random };
-                kinesis.answer(&request.operation, &request.body, moment)
-            }
-            (_, Service::Dynamo) => {
-                let Weather { index_lag_ms: lag_ms, partial, conflict, .. } = weather;
-                let moment = &mut dynamo::Moment { now, lag_ms, partial, conflict, random };
-                dynamo.answer(&request.operation, &request.body, moment)
-            }
-            (_, Service::Mail) => mails.answer(&request.operation, &request.body),
-            (_, Service::Queues) => refused("QueueDoesNotExist", "there is no such queue"),
+            (_, service) => limits::exceeded(service, operation, body).unwrap_or_else(|| match service {
+                Service::Kinesis => {
+                    let Weather { read_lag_ms: lag_ms, disorder_ms, partial, expired, .. } = weather;
+                    let moment = &mut kinesis::Moment { now, lag_ms, disorder_ms, partial, expired, random };
+                    kinesis.answer(operation, body, moment)
+                }
+                Service::Dynamo => {
+                    let Weather { index_lag_ms: lag_ms, partial, conflict, .. } = weather;
+                    let moment = &mut dynamo::Moment { now, lag_ms, partial, conflict, random };
+                    let lease = lease::before(dynamo, operation, body);
+                    let answer = dynamo.answer(operation, body, moment);
+                    if answer.status == 200 {
+                        broken.extend(lease.and_then(|lease| lease::broken(name, body, &lease)));
+                        if mails.ended.is_none() && dynamo::puts(body, SuppressionRow::TABLE) {
+                            mails.ended = Some(now);
+                        }
+                    }
+                    answer
+                }
+                Service::Mail => mails.answer(operation, body, now, queue),
+                Service::Queues => queue.answer(operation, body, now),
+            }),
         };
         let (asked, said) = (request.hash, digest(&answer.body, 0));
-        let operation = &request.operation;
         trace.add(format!("{now} {name} {operation} {asked:016x}: {fate:?} {} {said:016x}", answer.code()));
         if trace.is_whole() && request.service != Service::Mail {
-            let mut body = request.body.clone();
+            let mut body = body.clone();
             // Made up by the SDK.
             if let Some(body) = body.as_object_mut() {
                 body.remove("ClientRequestToken");

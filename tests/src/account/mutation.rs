@@ -5,6 +5,8 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use schemas::outbox::OutboxRow;
+use schemas::row::Row as _;
 use serde_json::{Value, json};
 
 use super::client::Request;
@@ -43,6 +45,12 @@ pub enum Mutation {
     CheckpointPastSnapshot,
     /// Timers are kept in memory alone.
     TimersUnwritten,
+    /// Timers that a run had stored before it was tried again are not kept in memory: seeds of this simulation found it.
+    TimersForgotten,
+    /// What is due to be sent is stored, the row that says what is not.
+    OutboxSentBeforeStored,
+    /// What is known of a mail is written over whatever others know: seeds of this simulation found it.
+    OutboxUnranked,
     /// What could not be applied is not kept.
     DeadLettersDropped,
     /// A window's rows are not written where it is final.
@@ -51,7 +59,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Mutation; 16] = [
+    pub const ALL: [Mutation; 19] = [
         Mutation::FenceIgnored,
         Mutation::ClaimIgnored,
         Mutation::ClaimWithoutPosition,
@@ -66,6 +74,9 @@ impl Mutation {
         Mutation::CheckpointAhead,
         Mutation::CheckpointPastSnapshot,
         Mutation::TimersUnwritten,
+        Mutation::TimersForgotten,
+        Mutation::OutboxSentBeforeStored,
+        Mutation::OutboxUnranked,
         Mutation::DeadLettersDropped,
         Mutation::WindowsUnwritten,
     ];
@@ -76,6 +87,7 @@ impl Mutation {
         let name = body["TableName"].as_str().unwrap_or_default().to_owned();
         match (self, *service, operation.as_str()) {
             (Mutation::FenceIgnored, Service::Dynamo, "UpdateItem") if name.ends_with("leases") => unconditional(body),
+            (Mutation::OutboxUnranked, Service::Dynamo, "PutItem") if name.ends_with("outbox") => unconditional(body),
             (Mutation::SumsUnversioned, Service::Dynamo, "PutItem") if name.ends_with("sums") => unconditional(body),
             (Mutation::WindowsUnwritten, Service::Dynamo, "PutItem")
                 if name.ends_with("odds_windows") && body["Item"]["final"]["BOOL"] == true =>
@@ -92,6 +104,7 @@ impl Mutation {
                 each(&mut body["RequestItems"], |of| of["ConsistentRead"] = false.into());
             }
             (Mutation::TimersUnwritten, _, "TransactWriteItems") => leave_out(body, "sys.timers"),
+            (Mutation::OutboxSentBeforeStored, _, "TransactWriteItems") => leave_out(body, OutboxRow::TABLE),
             (Mutation::DeadLettersDropped, _, "BatchWriteItem") => {
                 let dead = |write: &Value| write["PutRequest"]["Item"]["t"]["S"] == "sys.dead_letters";
                 each(&mut body["RequestItems"], |writes| {

@@ -45,14 +45,14 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_sdk_kinesis::config::{Credentials, Region, SharedCredentialsProvider, SharedHttpClient};
+use aws_sdk_kinesis::config::{Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
 use crate::error::{Error, Result};
 
 /// Longest a request may take; a full answer of 10 MiB takes a second or two.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// Attempts of one request, pauses of the SDK between them; what then fails is the caller's to repeat.
 const ATTEMPTS: u32 = 3;
 
@@ -105,21 +105,6 @@ impl Aws {
             .http_client(aws_smithy_http_client::Builder::new().build_http())
             .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(REQUEST_TIMEOUT).build())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .build();
-        Aws::new(config)
-    }
-
-    /// An account that a client of the caller's answers for; each request is tried once. For tests.
-    pub fn through(client: SharedHttpClient, account: &str) -> Aws {
-        let credentials = Credentials::new(account, "secret", None, None, "given");
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url("http://in-this-process")
-            .region(Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .http_client(client)
-            .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(REQUEST_TIMEOUT).build())
-            .retry_config(RetryConfig::standard().with_max_attempts(1))
             .build();
         Aws::new(config)
     }

@@ -8,28 +8,38 @@ use schemas::bet_row::{BetRow, BetStatus};
 use schemas::money::Money;
 
 use super::left::answered;
-use super::producers::Put;
+use super::producers::{BOUNCING, Put};
 use super::world::World;
+use crate::account::Account;
 use crate::cluster::{dead_letters, windows};
 use crate::invariants::{
     Ledger, each_change_is_mailed, each_change_is_told_once, each_change_waits_for_its_mail, money_is_conserved,
+    nothing_goes_where_it_bounced, queues_are_bounded,
 };
 
 /// The length of windows.
 pub const WINDOW_MS: i64 = 20_000;
 
-/// Every invariant.
+/// How long after calm somebody may still do what it began before: the longest stall, and a request.
+const SLACK_MS: i64 = 70_000;
+
+/// Every invariant, where everything has come to an end. It was calm since then, in milliseconds since 1970.
 ///
 /// # Panics
 /// With what does not hold.
-pub async fn at_the_end(world: &World, put: &Put, cluster: &Cluster, mails: &BTreeMap<String, u64>) {
-    let ledger = Ledger::of_cluster(cluster).await;
+pub async fn at_rest(world: &World, put: &Put, cluster: &Cluster, account: &Account, calm: i64) {
+    let (ledger, mails) = (Ledger::of_cluster(cluster).await, account.mails());
     every_record_is_explained(world, put, &ledger, cluster).await;
     windows_agree(&ledger.bets, cluster).await;
     each_change_waits_for_its_mail(&ledger);
     each_change_is_told_once(&ledger);
-    each_change_is_mailed(&ledger, mails, world.is_calm());
+    let bouncing = world.bounces.then_some(BOUNCING);
+    each_change_is_mailed(&ledger, &mails, bouncing, world.is_calm());
+    if let Some(address) = bouncing {
+        nothing_goes_where_it_bounced(&mails, address, account.ended().map(|at| at.max(calm)), SLACK_MS);
+    }
     money_is_conserved(&ledger);
+    queues_are_bounded(cluster).await;
 }
 
 /// What is acknowledged was decided once, or is a dead letter: with a body that was put.
@@ -62,8 +72,10 @@ async fn every_record_is_explained(world: &World, put: &Put, ledger: &Ledger, cl
     }
     for letter in &dead {
         let bytes = String::from_utf8_lossy(&letter.bytes);
-        // What an operator says too late.
-        if letter.stream == "game-events" && letter.reject.detail.contains("has been final since") {
+        // What an operator says too late, or where it does not fit.
+        let pauses =
+            ["question_paused", "question_resumed", "question_amended"].iter().any(|kind| bytes.contains(kind));
+        if letter.stream == "game-events" && (pauses || letter.reject.detail.contains("has been final since")) {
             continue;
         }
         let conflicting = letter.reject.reason == Reason::Conflict;

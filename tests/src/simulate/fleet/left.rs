@@ -1,19 +1,22 @@
 //! What of a world is not done yet.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 use jobs::cluster::Cluster;
+use jobs::notify::due;
 use schemas::bet_row::BetStatus;
 use schemas::outbox::OutboxState;
 
 use super::check::window_of;
-use super::producers::question;
+use super::producers::{BOUNCING, question};
 use super::world::{Act, World};
+use crate::account::Account;
 use crate::cluster::windows;
 use crate::invariants::Ledger;
 
 /// The first thing that is missing: of these bets, each must be decided.
-pub async fn of(cluster: &Cluster, world: &World, good: &BTreeSet<String>) -> Option<String> {
+pub async fn of(cluster: &Cluster, account: &Account, world: &World, good: &BTreeSet<String>) -> Option<String> {
     let ledger = Ledger::of_cluster(cluster).await;
     let decided: BTreeSet<String> = ledger.bets.iter().map(|row| row.bet.bet_uuid.to_string()).collect();
     if let Some(id) = good.iter().find(|id| !decided.contains(*id)) {
@@ -25,6 +28,15 @@ pub async fn of(cluster: &Cluster, world: &World, good: &BTreeSet<String>) -> Op
     }
     if let Some(row) = ledger.outbox.iter().find(|row| matches!(row.state, OutboxState::Pending)) {
         return Some(format!("{} is not mailed", row.notification.notification_id));
+    }
+    let now = (Bound::Unbounded, Bound::Excluded(due::after(account.clock().now())));
+    let due =
+        cluster.tables.range_within(due::TABLE, now, usize::MAX).await.expect("the looker is not disturbed").len();
+    if due > 0 {
+        return Some(format!("{due} mails are due"));
+    }
+    if world.bounces && account.ended().is_none() && account.mails().values().any(|mailed| mailed.to == BOUNCING) {
+        return Some(format!("that {BOUNCING} bounced is not known"));
     }
     let ends = answered(world);
     let open = ledger

@@ -1,6 +1,7 @@
 //! Who puts records into the streams: each until it is acknowledged, whatever the weather.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,11 @@ use crate::records::{self, opened};
 
 /// Bettors who have an account; of [`records::bet`]'s seven one has none.
 pub const ACCOUNTS: u64 = 6;
+
+/// The address that bounces, where one does.
+pub const BOUNCING: &str = "person3@example.com";
+/// How long betting goes on after a question was amended.
+const AMENDED_END_MS: i64 = 12_000;
 
 /// What was put and acknowledged.
 #[derive(Debug, Clone, Default)]
@@ -35,12 +41,21 @@ pub struct Producers {
     questions: u64,
     prefix: &'static str,
     put: Arc<Mutex<Put>>,
+    /// Events so far.
+    told: Arc<AtomicU64>,
 }
 
 impl Producers {
     pub fn new(aws: Aws, clock: Clock, questions: u64, aggregate: bool, prefix: &'static str) -> Producers {
         let options = ProducerOptions { aggregate, ..ProducerOptions::default() };
-        Producers { producer: Producer::new(aws, options), clock, questions, prefix, put: Arc::default() }
+        Producers {
+            producer: Producer::new(aws, options),
+            clock,
+            questions,
+            prefix,
+            put: Arc::default(),
+            told: Arc::default(),
+        }
     }
 
     /// What is acknowledged so far.
@@ -61,7 +76,7 @@ impl Producers {
         };
         self.until_in("game-events", (0..ACCOUNTS).map(account).collect()).await;
         let opening = |number| {
-            let (event, question) = (event(number, 0), question(number));
+            let (event, question) = (event(self.told.fetch_add(1, Ordering::Relaxed)), question(number));
             Append::new(question.clone(), opened(&event, &question, 2, now, now + 86_400_000))
         };
         self.until_in("game-events", (0..self.questions).map(opening).collect()).await;
@@ -85,10 +100,20 @@ impl Producers {
                 self.put_bets(vec![Append::new("0f000000", data)], false).await;
             }
             Act::Garbage(number) => {
-                let data = [r#"{"bet_uuid":7}"#, "[]", "{", "\u{0}", ""][number as usize % 5];
-                let data = format!("{data}{number}");
+                let data = garbage(number);
                 self.until_in("bets", vec![Append::new(number.to_string(), data.clone())]).await;
-                self.note(|put| _ = put.garbage.insert(data));
+                self.note(|put| _ = put.garbage.insert(String::from_utf8_lossy(&data).into_owned()));
+            }
+            Act::Pause { question, ms } => {
+                self.tell(question, &[r#""type":"question_paused","reason":"the feed stands""#]).await;
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                self.tell(question, &[r#""type":"question_resumed""#]).await;
+            }
+            Act::Amend(number) => {
+                let end = self.clock.now().0 + AMENDED_END_MS;
+                let amended =
+                    format!(r#""type":"question_amended","betting_end_time":{end},"question":"Who wins this one?""#);
+                self.tell(number, &[&amended]).await;
             }
             Act::Answer(number) => {
                 self.tell(number, &[CLOSED, &seen("feed", number % 2), &seen("streamer", number % 2)]).await;
@@ -130,8 +155,9 @@ impl Producers {
     }
 
     async fn tell(&self, number: u64, bodies: &[&str]) {
-        for (order, body) in (1..).zip(bodies) {
-            let (event, question, at) = (event(number, order), question(number), self.clock.now().0);
+        for body in bodies {
+            let order = self.told.fetch_add(1, Ordering::Relaxed);
+            let (event, question, at) = (event(order), question(number), self.clock.now().0);
             let json = format!(r#"{{"event_uuid":"{event}","at":{at},"question_uuid":"{question}",{body}}}"#);
             self.until_in("game-events", vec![Append::new(question, json)]).await;
         }
@@ -162,8 +188,26 @@ fn seen(source: &str, outcome: u64) -> String {
     format!(r#""type":"outcome_observed","source":"{source}","outcome_index":{outcome},"confidence":"1""#)
 }
 
-fn event(number: u64, order: u64) -> String {
-    format!("0e000000-0000-4000-8000-{:012x}", number << 8 | order)
+fn event(order: u64) -> String {
+    format!("0e000000-0000-4000-8000-{order:012x}")
+}
+
+/// Bytes that are no bet, and end with their number: what goes wrong, and what is meant to break a reader.
+fn garbage(number: u64) -> Vec<u8> {
+    let start: &[u8] = match number % 9 {
+        0 => br#"{"bet_uuid":7}"#,
+        1 => b"[]",
+        2 => b"{",
+        3 => b"\0",
+        4 => b"",
+        // An aggregate's first bytes, and no aggregate.
+        5 => b"\xF3\x89\x9A\xC2\x0A\xFF\xFF\xFF\xFF\x0F",
+        // A map of CBOR with more entries than there are bytes.
+        6 => b"\xBB\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF",
+        7 => &[b'['; 20_000],
+        _ => br#"{"bet_uuid":"0b000000-0000-4000-8000-00000000ffff","buy_amount":"1e999999999","odds":"-"}"#,
+    };
+    [start, number.to_string().as_bytes()].concat()
 }
 
 pub fn question(number: u64) -> String {

@@ -14,6 +14,7 @@ use object_store::memory::InMemory;
 use pipeline::adapters::aws::envelope::Secret;
 use pipeline::adapters::aws::setup;
 use pipeline::engine::Stop;
+use pipeline::fault::{Bug, Faults};
 use pipeline::lease::WorkerId;
 use pipeline::{Clock, Result};
 use schemas::user::UserRow;
@@ -23,9 +24,9 @@ use tokio::time::{Instant, sleep};
 
 use super::check;
 use super::left;
-use super::producers::{ACCOUNTS, Producers, Put};
-use super::world::{Act, Deed, ORIGIN, World};
-use crate::account::{Account, Link, Mutation, Trace, Weather};
+use super::producers::{ACCOUNTS, BOUNCING, Producers, Put};
+use super::world::{Act, Deed, ORIGIN, Part, World};
+use crate::account::{Account, Link, Mutation, Outage, Trace, Weather};
 use crate::cluster::rows;
 use crate::random::Random;
 use crate::reshard;
@@ -38,6 +39,8 @@ const LOOK: Duration = Duration::from_millis(250);
 const END_WITHIN: Duration = Duration::from_secs(300);
 /// How often it is looked whether everything is done.
 const END_LOOK: Duration = Duration::from_secs(5);
+/// Requests that a worker has under way at once, at most: what it holds in memory and what waits for others is bounded.
+const MOST_REQUESTS: usize = 150;
 /// Open shards of a stream, at most.
 const MAX_SHARDS: usize = 5;
 
@@ -79,6 +82,9 @@ pub fn run_traced(world: &World, trace: Trace) -> Outcome {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
     LocalSet::new().block_on(&runtime, async {
         let account = Account::new(world.seed, ORIGIN, trace);
+        if world.bounces {
+            account.bounce(BOUNCING);
+        }
         let simulation = Simulation::new(world, account.clone());
         // A check that fails panics; whoever simulates wants to go on.
         let lived = spawn_local(simulation.live()).await;
@@ -107,6 +113,7 @@ fn said(error: tokio::task::JoinError) -> String {
 struct Process {
     name: String,
     link: Link,
+    clock: Clock,
     stop: Stop,
     task: JoinHandle<Result<()>>,
 }
@@ -161,51 +168,77 @@ impl Simulation {
         while rows::<UserRow>(&self.cluster).await.len() < ACCOUNTS as usize {
             sleep(LOOK).await;
         }
-        self.account.set_weather(self.world.weather, self.world.outages.clone());
-        let begun = Instant::now();
-        let mut fault = None;
-        for Deed { at, act } in self.world.deeds.clone() {
-            let moment = begun + Duration::from_millis(at.unsigned_abs());
-            while Instant::now() < moment && fault.is_none() {
-                sleep(LOOK.min(moment - Instant::now())).await;
-                fault = self.look().await;
+        for part in self.world.parts() {
+            let fault = match self.days(&part).await {
+                None => self.rest(&part).await,
+                fault => fault,
+            };
+            if fault.is_some() {
+                return (fault, self.deaths);
             }
-            self.act(act).await;
         }
-        let calm = begun + Duration::from_millis(self.world.calm_ms.unsigned_abs());
-        while Instant::now() < calm && fault.is_none() {
-            sleep(LOOK).await;
-            fault = self.look().await;
-        }
-        self.account.note("calm");
-        self.account.set_weather(Weather::default(), Vec::new());
-        if fault.is_none() {
-            fault = self.end().await;
-        }
+        let fault = self.stop().await;
         (fault, self.deaths)
     }
 
-    /// Waits for the end, and checks it.
-    async fn end(&mut self) -> Option<String> {
+    /// Lets a part of the world happen, in its weather.
+    async fn days(&mut self, part: &Part) -> Option<String> {
+        let passed = self.account.clock().now().0 - ORIGIN.0;
+        let shifted = |outage: &Outage| {
+            let by = if part.from > 0 { passed - part.from } else { 0 };
+            Outage { from: outage.from + by, to: outage.to + by, ..*outage }
+        };
+        self.account.set_weather(self.world.weather, self.world.outages.iter().map(shifted).collect());
+        let begun = Instant::now();
+        let at = |ms: i64| begun + Duration::from_millis((ms - part.from).unsigned_abs());
+        for Deed { at: ms, act } in &part.deeds {
+            let fault = self.wait_until(at(*ms)).await;
+            if fault.is_some() {
+                return fault;
+            }
+            self.act(*act).await;
+        }
+        self.wait_until(at(part.to)).await
+    }
+
+    async fn wait_until(&mut self, moment: Instant) -> Option<String> {
+        while Instant::now() < moment {
+            sleep(LOOK.min(moment - Instant::now())).await;
+            let fault = self.look().await;
+            if fault.is_some() {
+                return fault;
+            }
+        }
+        None
+    }
+
+    /// Calms the weather, waits until everything has come to an end, and checks it.
+    async fn rest(&mut self, part: &Part) -> Option<String> {
+        self.account.note("calm");
+        self.account.set_weather(Weather::default(), Vec::new());
+        let (calm, so_far) = (self.account.clock().now().0, self.world.until(part.to));
         let until = Instant::now() + END_WITHIN;
-        loop {
-            let left = self.left().await;
-            if left.is_none() {
-                break;
-            }
+        while let Some(left) = self.left(&so_far).await {
             if Instant::now() > until {
-                return Some(format!(
-                    "not done {END_WITHIN:?} after the weather is calm: {}",
-                    left.unwrap_or_default()
-                ));
+                return Some(format!("not done {END_WITHIN:?} after the weather is calm: {left}"));
             }
-            let next = Instant::now() + END_LOOK;
-            while Instant::now() < next {
-                sleep(LOOK).await;
-                if let Some(fault) = self.look().await {
-                    return Some(fault);
-                }
+            let fault = self.wait_until(Instant::now() + END_LOOK).await;
+            if fault.is_some() {
+                return fault;
             }
+        }
+        let (cluster, account) = (self.cluster.clone(), self.account.clone());
+        let put = self.producers.acknowledged(Put::clone);
+        let checked = spawn_local(async move { check::at_rest(&so_far, &put, &cluster, &account, calm).await });
+        checked.await.err().map(said)
+    }
+
+    /// Stops the workers, which must go in peace.
+    async fn stop(&mut self) -> Option<String> {
+        // Not one that ended by itself a moment ago.
+        let fault = self.look().await;
+        if fault.is_some() {
+            return fault;
         }
         for process in std::mem::take(&mut self.processes) {
             process.stop.now();
@@ -215,24 +248,20 @@ impl Simulation {
                 Err(panic) => return Some(said(panic)),
             }
         }
-        let (world, cluster, producers) = (self.world.clone(), self.cluster.clone(), self.producers.clone());
-        let put = producers.acknowledged(Put::clone);
-        let mails = self.account.mails();
-        let checked = spawn_local(async move { check::at_the_end(&world, &put, &cluster, &mails).await });
-        checked.await.err().map(said)
+        self.account.broken()
     }
 
     /// What is not done yet.
-    async fn left(&mut self) -> Option<String> {
+    async fn left(&mut self, so_far: &World) -> Option<String> {
         self.putting.retain(|task| !task.is_finished());
         if !self.putting.is_empty() {
             return Some("producers are not through".into());
         }
         let good = self.producers.acknowledged(|put| put.good.clone());
-        left::of(&self.cluster, &self.world, &good).await
+        left::of(&self.cluster, &self.account, so_far, &good).await
     }
 
-    /// Buries who died, and starts who comes back.
+    /// Buries who died, and starts who comes back. Gives what nobody should have done.
     async fn look(&mut self) -> Option<String> {
         for at in (0..self.processes.len()).rev() {
             let gone = self.processes[at].link.is_cut();
@@ -256,7 +285,9 @@ impl Simulation {
         let due = self.returns.iter().filter(|at| **at <= now).count();
         self.returns.retain(|at| *at > now);
         (0..due).for_each(|_| self.start());
-        None
+        let busy = self.processes.iter().find(|process| process.link.most() > MOST_REQUESTS);
+        busy.map(|process| format!("{} had {} requests under way", process.name, process.link.most()))
+            .or_else(|| self.account.broken())
     }
 
     fn start(&mut self) {
@@ -265,17 +296,20 @@ impl Simulation {
         let skew = self.random.between(-self.world.skew_ms, self.world.skew_ms + 1);
         let clock = Clock::scaled(self.account.clock().now().plus_ms(skew), 1);
         let aws = self.account.mutant(&name, &link, true, self.world.bug);
-        let mut cluster = Cluster::open(aws, options(&self.world), clock).expect("options that are good");
+        let mut cluster = Cluster::open(aws, options(&self.world), clock.clone()).expect("options that are good");
         cluster.states = match self.world.bug {
             // What it saves is gone.
             Some(Mutation::CheckpointPastSnapshot) => Arc::new(InMemory::new()),
             _ => self.states.clone(),
         };
+        if self.world.bug == Some(Mutation::TimersForgotten) {
+            cluster.faults = Faults::with_bug(Bug::TimersForgotten);
+        }
         self.account.note(format_args!("{name} starts"));
         let (stop, me) = (Stop::default(), WorkerId(name.clone()));
         let told = stop.clone();
         let task = tokio::spawn(async move { cluster.run(me, told).await });
-        self.processes.push(Process { name, link, stop, task });
+        self.processes.push(Process { name, link, clock, stop, task });
     }
 
     /// One of the processes.
@@ -295,6 +329,11 @@ impl Simulation {
             Act::Stall { which, ms } => {
                 if let Some(process) = self.pick(which) {
                     process.link.stall_until(Instant::now() + Duration::from_millis(ms));
+                }
+            }
+            Act::Jump { which, ms } => {
+                if let Some(process) = self.pick(which) {
+                    process.clock.jump(ms);
                 }
             }
             Act::Stop(which) => {

@@ -32,7 +32,9 @@ pub fn shrink(world: &World, outcome: Outcome) -> (World, Outcome) {
         smaller.outages.remove(at);
         best.take(smaller);
     }
-    let simpler: [fn(World) -> World; 4] = [
+    let simpler: [fn(World) -> World; 6] = [
+        |world| World { quiet_ms: None, ..world },
+        |world| World { bounces: false, ..world },
         |world| World { skew_ms: 0, ..world },
         |world| World { aggregate: false, ..world },
         |world| World { workers: 1, ..world },

@@ -4,13 +4,16 @@ use std::fmt;
 
 use pipeline::Arrival;
 
-use crate::account::{Death, Mutation, Outage, Scope, Service, Weather};
+use crate::account::{Death, Mutation, Outage, Scope, Service, Severity, Weather};
 use crate::random::Random;
 
 /// When it begins: the first of January 2026.
 pub const ORIGIN: Arrival = Arrival(1_767_225_600_000);
 /// Of so many worlds one is calm.
 const CALM: u64 = 10;
+/// How far a clock is set, at most. The time of a shard that has nothing new follows a worker's clock, two seconds
+/// behind it: clocks that differ by more are not promised anything.
+const MOST_JUMP_MS: i64 = 700;
 /// Streams that are split and merged.
 const STREAMS: [&str; 4] = ["bets", "bets", "notifications", "game-events"];
 
@@ -33,6 +36,10 @@ pub struct World {
     pub outages: Vec<Outage>,
     /// How far workers' clocks are from the account's, at most, in milliseconds.
     pub skew_ms: i64,
+    /// Whether one of the bettors has an address that does not exist.
+    pub bounces: bool,
+    /// When all waits once until everything that was done has come to an end, in milliseconds.
+    pub quiet_ms: Option<i64>,
     /// What happens, by time.
     pub deeds: Vec<Deed>,
     /// How long the weather lasts, in milliseconds.
@@ -50,6 +57,17 @@ pub struct Deed {
     pub act: Act,
 }
 
+/// A part of a world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Milliseconds since the beginning.
+    pub from: i64,
+    /// Where it ends.
+    pub to: i64,
+    /// What happens in it.
+    pub deeds: Vec<Deed>,
+}
+
 /// What may happen. Numbers choose among what there is then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields of an act are its sentence")]
@@ -64,8 +82,12 @@ pub enum Act {
     Stale(u64),
     /// A bet on a question that nobody opened.
     Stray(u64),
-    /// Bytes that are no bet.
+    /// Bytes that are no bet: mistakes, and what is meant to hurt.
     Garbage(u64),
+    /// A question takes no bets for so many milliseconds.
+    Pause { question: u64, ms: u64 },
+    /// A question's text is corrected, and betting on it ends earlier.
+    Amend(u64),
     /// A question has its answer: no more bets, and what was seen.
     Answer(u64),
     /// Sources disagree about a question, until an operator decides.
@@ -78,6 +100,8 @@ pub enum Act {
     Kill { which: u64, death: Death },
     /// A worker's requests are sent only so many milliseconds later.
     Stall { which: u64, ms: u64 },
+    /// A worker's clock is set by so many milliseconds.
+    Jump { which: u64, ms: i64 },
     /// A worker is told to stop.
     Stop(u64),
     /// A worker more, for a while.
@@ -97,6 +121,7 @@ impl World {
         let questions = 2 + random.below(8);
         let mut deeds = producers(random, calm_ms);
         deeds.extend(answers(random, calm_ms, questions));
+        deeds.extend(operators(random, calm_ms, questions));
         deeds.extend(trouble(random, calm_ms));
         deeds.sort_by_key(|deed| deed.at);
         let world = World {
@@ -108,6 +133,8 @@ impl World {
             weather: Weather::draw(random),
             outages: outages(random, calm_ms),
             skew_ms: random.pick(&[0, 0, 50, 400]),
+            bounces: random.percent(30),
+            quiet_ms: random.percent(25).then(|| random.between(calm_ms / 4, calm_ms)),
             deeds,
             calm_ms,
             bug: None,
@@ -121,6 +148,26 @@ impl World {
         World { weather: Weather::default(), outages: Vec::new(), skew_ms: 0, ..self }
     }
 
+    /// Its parts, after each of which all comes to rest.
+    pub fn parts(&self) -> Vec<Part> {
+        let ends = [self.quiet_ms, Some(self.calm_ms.max(self.deeds.last().map_or(0, |deed| deed.at + 1)))];
+        let mut from = 0;
+        let part = |to: i64| {
+            let deeds = self.deeds.iter().filter(|deed| (from..to).contains(&deed.at)).copied().collect();
+            let part = Part { from, to, deeds };
+            from = to;
+            part
+        };
+        ends.into_iter().flatten().map(part).collect()
+    }
+
+    /// What of it is done by then.
+    pub fn until(&self, ms: i64) -> World {
+        let mut world = self.clone();
+        world.deeds.retain(|deed| deed.at < ms);
+        world
+    }
+
     /// Whether nothing goes wrong in it, so that every good bet counts.
     pub fn is_calm(&self) -> bool {
         self.weather == Weather::default() && self.outages.is_empty() && !self.deeds.iter().any(Deed::disturbs)
@@ -128,10 +175,21 @@ impl World {
 }
 
 impl Deed {
-    /// Whether it befalls workers or streams.
+    /// Whether it befalls workers or streams, or keeps a good bet from counting.
     fn disturbs(&self) -> bool {
-        use Act::{Add, Kill, Merge, Split, Stall, Stop};
-        matches!(self.act, Kill { .. } | Stall { .. } | Stop(_) | Add | Split { .. } | Merge { .. })
+        use Act::{Add, Amend, Jump, Kill, Merge, Pause, Split, Stall, Stop};
+        matches!(
+            self.act,
+            Kill { .. }
+                | Stall { .. }
+                | Jump { .. }
+                | Stop(_)
+                | Add
+                | Split { .. }
+                | Merge { .. }
+                | Pause { .. }
+                | Amend(_)
+        )
     }
 }
 
@@ -141,7 +199,8 @@ fn producers(random: &mut Random, until: i64) -> Vec<Deed> {
     let (mut first, mut at) = (0, 2_000);
     let bad = random.pick(&[0, 5, 30]);
     while at < until {
-        let count = 1 + random.below(random.clone().pick(&[3, 10, 40]));
+        let most = random.pick(&[3, 10, 40]);
+        let count = 1 + random.below(most);
         deeds.push(Deed { at, act: Act::Bets { first, count } });
         if random.percent(bad) {
             let number = random.below(first + count);
@@ -177,11 +236,22 @@ fn answers(random: &mut Random, until: i64, questions: u64) -> Vec<Deed> {
     deeds
 }
 
+/// What operators do while bets come.
+fn operators(random: &mut Random, until: i64, questions: u64) -> Vec<Deed> {
+    let acts = if random.percent(50) { 0 } else { random.below(4) };
+    let mut act = |_| {
+        let (at, question) = (random.between(3_000, until), random.below(questions));
+        let pause = Act::Pause { question, ms: 500 + random.below(20_000) };
+        Deed { at, act: if random.percent(60) { pause } else { Act::Amend(question) } }
+    };
+    (0..acts).map(&mut act).collect()
+}
+
 /// What befalls the workers and the streams.
 fn trouble(random: &mut Random, until: i64) -> Vec<Deed> {
     let mut deeds = Vec::new();
-    let [kills, stalls, stops, adds, splits, merges] =
-        [3, 2, 2, 2, 2, 2].map(|most| if random.percent(50) { 0 } else { random.below(most + 1) });
+    let [kills, stalls, jumps, stops, adds, splits, merges] =
+        [3, 2, 3, 2, 2, 2, 2].map(|most| if random.percent(50) { 0 } else { random.below(most + 1) });
     let mut draw = |count: u64, act: &dyn Fn(&mut Random) -> Act| {
         for _ in 0..count {
             let at = random.between(3_000, until);
@@ -189,10 +259,12 @@ fn trouble(random: &mut Random, until: i64) -> Vec<Deed> {
         }
     };
     draw(kills, &|random| {
-        let death = Death { at: 1 + random.below(random.clone().pick(&[5, 40, 300])), done: random.percent(50) };
+        let most = random.pick(&[5, 40, 300]);
+        let death = Death { at: 1 + random.below(most), done: random.percent(50) };
         Act::Kill { which: random.bits(), death }
     });
     draw(stalls, &|random| Act::Stall { which: random.bits(), ms: 1_000 + random.below(40_000) });
+    draw(jumps, &|random| Act::Jump { which: random.bits(), ms: random.between(-MOST_JUMP_MS, MOST_JUMP_MS + 1) });
     draw(stops, &|random| Act::Stop(random.bits()));
     draw(adds, &|_| Act::Add);
     draw(splits, &|random| Act::Split { stream: random.pick(&STREAMS), which: random.bits() });
@@ -209,18 +281,21 @@ fn outages(random: &mut Random, until: i64) -> Vec<Outage> {
             1 => Scope::Service(Service::Dynamo),
             _ => Scope::Shard(random.below(4)),
         };
-        Outage { of, from, to: from + random.between(1_000, 60_000) }
+        let severity = if random.percent(60) { Severity::Refuses } else { Severity::Slow(1 + random.below(5_000)) };
+        Outage { of, severity, from, to: from + random.between(1_000, 60_000) }
     };
     (0..count).map(&mut outage).collect()
 }
 
 impl fmt::Display for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let World { seed, questions, shards, aggregate, workers, skew_ms, calm_ms, .. } = self;
+        let World { seed, questions, shards, aggregate, workers, skew_ms, bounces, quiet_ms, calm_ms, .. } = self;
         let packed = if *aggregate { ", aggregated" } else { "" };
+        let bounced = if *bounces { ", an address bounces" } else { "" };
+        let quiet = quiet_ms.map(|ms| format!(", all comes to rest at {ms} ms")).unwrap_or_default();
         writeln!(
             f,
-            "world of seed {seed}: {questions} questions, {shards} shards{packed}, {workers} workers, clocks off by {skew_ms} ms, calm after {calm_ms} ms"
+            "world of seed {seed}: {questions} questions, {shards} shards{packed}, {workers} workers, clocks off by {skew_ms} ms{bounced}{quiet}, calm after {calm_ms} ms"
         )?;
         writeln!(f, "  {:?}", self.weather)?;
         self.outages.iter().try_for_each(|outage| writeln!(f, "  {outage:?}"))?;

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! tests/corpus/TARGET/* ─┬─► the suite: each file, and seeded mutations of them
-//!                        └─► libFuzzer (tests/fuzz), which looks for what reaches new code ─► new files there
+//!                        └─► libFuzzer (tests/fuzz), which looks for what reaches new code
 //! ```
 
 mod decoders;

@@ -3,8 +3,7 @@
 use pipeline::fault::Bug;
 use tests::simulate::{World, run};
 
-/// Seeds of the test command; `simulate --minutes M` has all the others. Among them are those that found something: 1 a
-/// broadcast that nobody ended, 5 and 7 trees that a power cut left ahead of the journal.
+/// Seeds of the test command; `simulate --minutes M` has all the others. What seeds found is among the bugs.
 const SEEDS: u64 = 20;
 /// Seeds within which a seeded bug must be found.
 const WITHIN: u64 = 40;

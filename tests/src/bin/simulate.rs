@@ -3,6 +3,8 @@
 // A simulation is one future, with all of the jobs in it.
 #![recursion_limit = "256"]
 
+use std::fmt::Debug;
+use std::ops::Range;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -20,19 +22,19 @@ Runs the real jobs through days of bets by a seed, with crashes, stops, splits a
 compared with an undisturbed run; or, with --fleet, as workers of a cluster on a modelled AWS account with weather of
 its own (throttles, lost answers, lag, writes that are late), on one thread, so that a seed gives the same trace.
 
-usage: cargo run --release -p tests --bin simulate -- [--fleet] [--seed N | --seeds N | --minutes M | --bugs] [--from N]
+usage: cargo run --release -p tests --bin simulate -- [--fleet] [--seed N | --seeds N | --minutes M | --bugs [BUG]] [--from N]
 
   --fleet       the cluster, not the embedded store
   --seed N      one seed, with its trace
   --seeds N     so many, from 0 on or from --from
   --minutes M   as many as that takes
-  --bugs        each seeded bug until a seed finds it, as a table
+  --bugs        each seeded bug until a seed finds it, as a table; or one, by its name; within 40 seeds or --seeds
 
 A seed that fails is shrunk, and printed with the command that runs it again. RUST_LOG shows what workers say.";
 
 /// Lines of a trace that are shown of a seed that fails.
 const TRACE_LINES: usize = 30;
-/// Seeds that a bug may take.
+/// Seeds that a bug may take, where nobody says.
 const MOST: u64 = 40;
 
 fn main() -> ExitCode {
@@ -47,10 +49,15 @@ fn main() -> ExitCode {
     if let Ok(filter) = EnvFilter::try_from_default_env() {
         tracing_subscriber::fmt().with_env_filter(filter).without_time().with_writer(std::io::stderr).init();
     }
+    let named = |at: usize| args.get(at + 1).filter(|name| !name.starts_with("--")).cloned();
+    let hunt = args.iter().position(|arg| arg == "--bugs").map(|at| {
+        let from = number("--from").unwrap_or(0);
+        Hunt { bug: named(at), seeds: from..from + number("--seeds").unwrap_or(MOST) }
+    });
     if args.iter().any(|arg| arg == "--fleet") {
         let from = number("--from").unwrap_or(0);
-        if args.iter().any(|arg| arg == "--bugs") {
-            return mutations(from);
+        if let Some(hunt) = hunt {
+            return mutations(&hunt);
         }
         return fleet(number("--seed"), number("--seeds"), number("--minutes"), from);
     }
@@ -58,6 +65,9 @@ fn main() -> ExitCode {
     let Ok(runtime) = runtime else { return ExitCode::FAILURE };
     let from = number("--from").unwrap_or(0);
     let good = runtime.block_on(async {
+        if let Some(hunt) = hunt {
+            return bugs(&hunt).await;
+        }
         match (number("--seed"), number("--seeds"), number("--minutes")) {
             (Some(seed), ..) => one(seed, true).await.is_some(),
             (_, Some(seeds), _) => many((from..from + seeds).map(|seed| (seed, false))).await,
@@ -65,7 +75,6 @@ fn main() -> ExitCode {
                 let (began, most) = (Instant::now(), Duration::from_secs(60 * minutes));
                 many((from..).map(|seed| (seed, began.elapsed() >= most)).take_while(|(_, over)| !over)).await
             }
-            _ if args.iter().any(|arg| arg == "--bugs") => bugs(from).await,
             _ => {
                 println!("{HELP}");
                 true
@@ -119,30 +128,43 @@ async fn many(seeds: impl Iterator<Item = (u64, bool)>) -> bool {
     failed == 0
 }
 
-async fn bugs(from: u64) -> bool {
+/// Which bugs are looked for, and with what seeds.
+struct Hunt {
+    /// One of them, or all.
+    bug: Option<String>,
+    seeds: Range<u64>,
+}
+
+impl Hunt {
+    fn is_for(&self, bug: impl Debug) -> bool {
+        self.bug.as_ref().is_none_or(|name| *name == format!("{bug:?}"))
+    }
+}
+
+async fn bugs(hunt: &Hunt) -> bool {
     println!("{:<24}{:>8}  found by", "seeded bug", "seeds");
     let mut all = true;
-    for bug in Bug::ALL {
+    for bug in Bug::ALL.into_iter().filter(|bug| hunt.is_for(bug)) {
         let mut found = None;
-        for seed in from..from + MOST {
+        for seed in hunt.seeds.clone() {
             if let Some(fault) = run(&World::new(seed), Some(bug)).await.fault {
                 found = Some((seed, fault));
                 break;
             }
         }
-        all &= tell(&format!("{bug:?}"), from, found);
+        all &= tell(&format!("{bug:?}"), hunt, found);
     }
     all
 }
 
 /// Prints which seed found a bug, and by what; whether one did.
-fn tell(bug: &str, from: u64, found: Option<(u64, String)>) -> bool {
+fn tell(bug: &str, hunt: &Hunt, found: Option<(u64, String)>) -> bool {
     match &found {
         Some((seed, fault)) => {
             let first: String = fault.lines().next().unwrap_or_default().chars().take(100).collect();
-            println!("{bug:<24}{:>8}  {first}", seed - from + 1);
+            println!("{bug:<24}{:>8}  {first}", seed - hunt.seeds.start + 1);
         }
-        None => println!("{bug:<24}{:>8}  NOTHING", format!("{MOST}+")),
+        None => println!("{bug:<24}{:>8}  NOTHING", format!("{}+", hunt.seeds.end - hunt.seeds.start)),
     }
     found.is_some()
 }
@@ -193,13 +215,13 @@ fn fleet(seed: Option<u64>, seeds: Option<u64>, minutes: Option<u64>, from: u64)
 }
 
 /// Each mutation until a seed finds it.
-fn mutations(from: u64) -> ExitCode {
+fn mutations(hunt: &Hunt) -> ExitCode {
     println!("{:<24}{:>8}  found by", "bug of a worker", "seeds");
     let mut all = true;
-    for bug in Mutation::ALL {
+    for bug in Mutation::ALL.into_iter().filter(|bug| hunt.is_for(bug)) {
         let fault = |seed: u64| fleet::run(&fleet::World { bug: Some(bug), ..fleet::World::new(seed) }).fault;
-        let found = (from..from + MOST).find_map(|seed| Some((seed, fault(seed)?)));
-        all &= tell(&format!("{bug:?}"), from, found);
+        let found = hunt.seeds.clone().find_map(|seed| Some((seed, fault(seed)?)));
+        all &= tell(&format!("{bug:?}"), hunt, found);
     }
     if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

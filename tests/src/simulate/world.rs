@@ -90,7 +90,7 @@ impl World {
                 buffer_bytes: random.pick(&[1 << 10, 16 << 10, 1 << 20]),
                 reshard: random.percent(reshards).then_some(change),
                 torn: random.percent(tears).then(|| {
-                    let most = random.pick(&[1, 30, 1_000, 100_000]);
+                    let most = random.pick(&[1, 1_000, 100_000, 1_000_000]);
                     Torn { bytes: 1 + random.below(most), zeros: random.percent(50) }
                 }),
             }

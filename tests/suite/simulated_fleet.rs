@@ -54,7 +54,7 @@ fn the_same_seed_gives_the_same_trace() {
 }
 
 /// What takes minutes to see, or more seeds than there is time for: `simulate --fleet --bugs NAME --seeds N`.
-const SLOW: [Mutation; 3] = [Mutation::GroupTorn, Mutation::OutboxSentBeforeStored, Mutation::OutboxUnranked];
+const SLOW: [Mutation; 2] = [Mutation::GroupTorn, Mutation::OutboxUnranked];
 /// A bug that takes more seeds, since a run must fail after a part of it that sets timers; and one that finds it.
 const RARE: (Mutation, u64) = (Mutation::TimersForgotten, 148);
 

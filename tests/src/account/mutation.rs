@@ -188,7 +188,11 @@ fn unconditional(write: &mut Value) {
 /// Leaves writes to a row table out of a group.
 fn leave_out(body: &mut Value, table: &str) {
     if let Some(writes) = body["TransactItems"].as_array_mut() {
-        writes.retain(|write| write["Put"]["Item"]["t"]["S"] != table);
+        let of = |write: &Value| {
+            let put = &write["Put"];
+            put["Item"]["t"]["S"] == table || put["TableName"].as_str().is_some_and(|name| name.ends_with(table))
+        };
+        writes.retain(|write| !of(write));
     }
 }
 

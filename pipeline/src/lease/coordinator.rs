@@ -207,17 +207,13 @@ impl Coordinator {
     /// Starts on leases that were handed to this worker. A scan may be old, and show as its own what it has finished
     /// and let go: so the lease is read before it is worked on.
     async fn adopt(&self, leases: &[Lease], given: &mpsc::Sender<Held>) -> Result<()> {
-        for lease in leases.iter().filter(|lease| lease.owner.as_ref() == Some(&self.settings.me)) {
+        let mine = |lease: &Lease| lease.owner.as_ref() == Some(&self.settings.me);
+        let to_do = |lease: &Lease| mine(lease) && lease.handing_over.is_none() && !lease.is_finished();
+        for lease in leases.iter().filter(|lease| mine(lease)) {
             let known = self.holdings.lock().contains_key(&lease.key);
             match &lease.handing_over {
-                None if !known && !lease.is_finished() => {
-                    let stored = self.table.get(&lease.key).await?;
-                    let mine = |lease: &Lease| {
-                        lease.owner.as_ref() == Some(&self.settings.me)
-                            && lease.handing_over.is_none()
-                            && !lease.is_finished()
-                    };
-                    if let Some(stored) = stored.filter(mine) {
+                None if !known && to_do(lease) => {
+                    if let Some(stored) = self.table.get(&lease.key).await?.filter(to_do) {
                         self.give(stored, given).await;
                     }
                 }

@@ -1,6 +1,6 @@
 //! DynamoDB: tables with indexes that lag behind, transactions, batches that come back in part.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ type Key = (Vec<u8>, Vec<u8>);
 pub struct Dynamo {
     tables: BTreeMap<String, Table>,
     /// Transactions by their token: one that is asked for twice is made once.
-    tokens: BTreeMap<String, ()>,
+    tokens: BTreeSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -209,7 +209,7 @@ impl Dynamo {
 
     fn transact(&mut self, request: &Value, moment: &mut Moment<'_>) -> Answer {
         let token = text(&request["ClientRequestToken"]).to_owned();
-        if !token.is_empty() && self.tokens.contains_key(&token) {
+        if !token.is_empty() && self.tokens.contains(&token) {
             return Answer::ok(json!({}));
         }
         let writes = list(&request["TransactItems"]);
@@ -244,7 +244,7 @@ impl Dynamo {
                 table.put(key, item, moment);
             }
         }
-        self.tokens.insert(token, ());
+        self.tokens.insert(token);
         Answer::ok(json!({}))
     }
 }

@@ -1,7 +1,8 @@
 //! Bugs of a worker, made on its way to the account: what it would send, or understand, if it had them.
 //!
 //! A condition that is left out of a request is a condition that the code forgot. So a bug needs no switch in the
-//! product, and what finds it are the invariants alone.
+//! product, and what finds it are the invariants alone. One leaves no trace in requests, and is a switch of `pipeline`:
+//! [`Mutation::TimersForgotten`].
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;

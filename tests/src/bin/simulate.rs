@@ -50,12 +50,16 @@ fn main() -> ExitCode {
         tracing_subscriber::fmt().with_env_filter(filter).without_time().with_writer(std::io::stderr).init();
     }
     let named = |at: usize| args.get(at + 1).filter(|name| !name.starts_with("--")).cloned();
-    let hunt = args.iter().position(|arg| arg == "--bugs").map(|at| {
-        let from = number("--from").unwrap_or(0);
-        Hunt { bug: named(at), seeds: from..from + number("--seeds").unwrap_or(MOST) }
-    });
-    if args.iter().any(|arg| arg == "--fleet") {
-        let from = number("--from").unwrap_or(0);
+    let (from, of_fleet) = (number("--from").unwrap_or(0), args.iter().any(|arg| arg == "--fleet"));
+    let hunt = args
+        .iter()
+        .position(|arg| arg == "--bugs")
+        .map(|at| Hunt { bug: named(at), seeds: from..from + number("--seeds").unwrap_or(MOST) });
+    if let Some(unknown) = hunt.as_ref().and_then(|hunt| hunt.unknown(of_fleet)) {
+        eprintln!("{unknown}");
+        return ExitCode::FAILURE;
+    }
+    if of_fleet {
         if let Some(hunt) = hunt {
             return mutations(&hunt);
         }
@@ -63,7 +67,6 @@ fn main() -> ExitCode {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let Ok(runtime) = runtime else { return ExitCode::FAILURE };
-    let from = number("--from").unwrap_or(0);
     let good = runtime.block_on(async {
         if let Some(hunt) = hunt {
             return bugs(&hunt).await;
@@ -136,6 +139,16 @@ struct Hunt {
 }
 
 impl Hunt {
+    /// What to say where there is no bug of this name.
+    fn unknown(&self, of_fleet: bool) -> Option<String> {
+        let names: Vec<String> = match of_fleet {
+            true => Mutation::ALL.iter().map(|bug| format!("{bug:?}")).collect(),
+            false => Bug::ALL.iter().map(|bug| format!("{bug:?}")).collect(),
+        };
+        let bug = self.bug.as_ref().filter(|bug| !names.contains(bug))?;
+        Some(format!("there is no bug {bug}; there are {}", names.join(", ")))
+    }
+
     fn is_for(&self, bug: impl Debug) -> bool {
         self.bug.as_ref().is_none_or(|name| *name == format!("{bug:?}"))
     }

@@ -19,3 +19,14 @@ mod world;
 pub use run::{Outcome, run};
 pub use shrink::shrink;
 pub use world::{Life, Reshard, Torn, World};
+
+/// What a check said that failed, or why a task ended.
+fn said(error: tokio::task::JoinError) -> String {
+    match error.try_into_panic() {
+        Ok(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+        }
+        Err(error) => error.to_string(),
+    }
+}

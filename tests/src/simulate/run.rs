@@ -13,7 +13,7 @@ use pipeline::shard::ShardId;
 use tokio::time::timeout;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Life, Reshard, Torn, World, check};
+use super::{Life, Reshard, Torn, World, check, said};
 use crate::drive::{self, Feed};
 use crate::dump::{difference, dump};
 
@@ -96,13 +96,7 @@ fn what<T>(ended: Result<Result<Result<T, Error>, tokio::time::error::Elapsed>, 
         Ok(Ok(Ok(_))) => "it ended".to_owned(),
         Ok(Ok(Err(error))) => error.to_string(),
         Ok(Err(_)) => format!("it did not end within {LIMIT:?}"),
-        Err(panic) => match panic.try_into_panic() {
-            Ok(panic) => {
-                let text = panic.downcast_ref::<String>().cloned();
-                text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
-            }
-            Err(error) => error.to_string(),
-        },
+        Err(panic) => said(panic),
     }
 }
 

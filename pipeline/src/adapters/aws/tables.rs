@@ -104,6 +104,14 @@ impl DynamoTables {
         (self.name(STATE), key)
     }
 
+    /// A row as an item that no group writes, and its table.
+    fn row(&self, table: &str, key: &[u8], value: Vec<u8>, version: u64) -> (String, Item) {
+        let (name, mut item) = self.place(table, key);
+        item.insert("row".into(), Value::B(Blob::new(value)));
+        item.insert(VERSION.into(), Value::N(version.to_string()));
+        (name, item)
+    }
+
     /// Adds a row to a group; no value removes it.
     pub fn put_row(
         &self,
@@ -204,17 +212,12 @@ impl DynamoTables {
     /// Writes rows, then removes others. Those with a rank are written one by one, each unless it has a higher one.
     pub async fn write_rows(&self, rows: Vec<RowWrite>) -> Result<()> {
         let mut puts = BTreeMap::<&'static str, Vec<(Vec<u8>, Vec<u8>)>>::new();
-        let (mut removals, mut ranked) = (BTreeMap::<String, Vec<Item>>::new(), Vec::new());
+        let (mut removals, mut ranked) = (BTreeMap::<String, Vec<Item>>::new(), BTreeMap::new());
         for RowWrite { table, key, value, rank } in rows {
-            match value {
-                Some(value) if rank.is_some() => {
-                    let (name, mut item) = self.place(table, &key);
-                    item.insert("row".into(), Value::B(Blob::new(value)));
-                    item.insert(VERSION.into(), Value::N(rank.unwrap_or(0).to_string()));
-                    ranked.push((name, item));
-                }
-                Some(value) => puts.entry(table).or_default().push((key, value)),
-                None => {
+            match (value, rank) {
+                (Some(value), Some(rank)) => _ = ranked.insert((table, key), (value, rank)),
+                (Some(value), None) => puts.entry(table).or_default().push((key, value)),
+                (None, _) => {
                     let (name, place) = self.place(table, &key);
                     removals.entry(name).or_default().push(place);
                 }
@@ -227,7 +230,9 @@ impl DynamoTables {
             rows.dedup_by(|(a, _), (b, _)| a == b);
             self.put_rows(table, &rows).await?;
         }
-        let ranked = stream::iter(ranked).map(|(name, item)| async move { self.put_over(&name, item, VERSION).await });
+        let items = ranked.into_iter().map(|((table, key), (value, rank))| self.row(table, &key, value, rank));
+        let items: Vec<_> = items.collect();
+        let ranked = stream::iter(items).map(|(name, item)| async move { self.put_over(&name, item, VERSION).await });
         ranked.buffer_unordered(PUTS_AT_ONCE).try_collect::<()>().await?;
         for (name, keys) in removals {
             self.remove_items(&name, keys).await?;
@@ -301,9 +306,7 @@ impl DynamoTables {
     pub async fn put_rows(&self, table: &str, rows: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
         let mut by_table = BTreeMap::<String, Vec<Item>>::new();
         for (key, value) in rows {
-            let (name, mut item) = self.place(table, key);
-            item.insert("row".into(), Value::B(Blob::new(value.clone())));
-            item.insert(VERSION.into(), Value::N("1".into()));
+            let (name, item) = self.row(table, key, value.clone(), 1);
             by_table.entry(name).or_default().push(item);
         }
         for (name, items) in by_table {

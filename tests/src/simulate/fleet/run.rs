@@ -22,6 +22,7 @@ use tokio::runtime::Builder;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{Instant, sleep};
 
+use super::super::said;
 use super::check;
 use super::left;
 use super::producers::{ACCOUNTS, BOUNCING, Producers, Put};
@@ -40,7 +41,7 @@ const END_WITHIN: Duration = Duration::from_secs(300);
 /// How often it is looked whether everything is done.
 const END_LOOK: Duration = Duration::from_secs(5);
 /// Requests that a worker has under way at once, at most: what it holds in memory and what waits for others is bounded.
-const MOST_REQUESTS: usize = 150;
+const MOST_UNDER_WAY: usize = 150;
 /// Open shards of a stream, at most.
 const MAX_SHARDS: usize = 5;
 
@@ -97,16 +98,6 @@ pub fn run_traced(world: &World, trace: Trace) -> Outcome {
         let span_ms = account.clock().now().0 - ORIGIN.0;
         Outcome { fault, trace: lines, digest, span_ms, deaths }
     })
-}
-
-fn said(error: tokio::task::JoinError) -> String {
-    match error.try_into_panic() {
-        Ok(panic) => {
-            let text = panic.downcast_ref::<String>().cloned();
-            text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
-        }
-        Err(error) => error.to_string(),
-    }
 }
 
 /// A worker's process.
@@ -285,7 +276,7 @@ impl Simulation {
         let due = self.returns.iter().filter(|at| **at <= now).count();
         self.returns.retain(|at| *at > now);
         (0..due).for_each(|_| self.start());
-        let busy = self.processes.iter().find(|process| process.link.most() > MOST_REQUESTS);
+        let busy = self.processes.iter().find(|process| process.link.most() > MOST_UNDER_WAY);
         busy.map(|process| format!("{} had {} requests under way", process.name, process.link.most()))
             .or_else(|| self.account.broken())
     }

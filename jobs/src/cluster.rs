@@ -36,11 +36,11 @@ use pipeline::metrics::Metrics;
 use pipeline::window::times::WindowSettings;
 use pipeline::{Clock, Error, Result};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
 use crate::bets::{BetRules, odds};
 use crate::betting::{self, BETS, Betting, GAME_EVENTS, bets_table};
 use crate::cluster_mail;
+use crate::cluster_tasks::{self, Tasks};
 use crate::node::{NodeOptions, streams};
 use crate::notify::MailOptions;
 use crate::notify::fold::{self, Notify};
@@ -285,33 +285,39 @@ impl Worker {
         let Worker { me, coordinator, holdings, given, sources, games, bets, notifications, mail } = self;
         let (sender, mut given) = given;
         let mut sharing = tokio::spawn(coordinator.run(sender, stop.clone()));
-        let mut tasks = JoinSet::new();
+        let mut tasks = Tasks::new();
         if let Some((mail, inbox)) = mail {
-            tasks.spawn(cluster_mail::run(notifications.clone(), mail, inbox.into(), me.clone(), stop.clone()));
+            let sending = cluster_mail::run(notifications.clone(), mail, inbox.into(), me.clone(), stop.clone());
+            tasks.spawn("mails", sending);
         }
-        tasks.spawn(closer::run(bets.clone(), me, stop.clone()));
-        let mut outcome = Ok(());
-        loop {
+        tasks.spawn("closing windows", closer::run(bets.clone(), me, stop.clone()));
+        let (mut outcome, mut shares, mut moments) = (Ok(()), true, cluster_tasks::moments());
+        while shares || !tasks.is_empty() {
             tokio::select! {
                 biased;
-                held = given.recv() => {
-                    let Some(held) = held else { break };
+                held = given.recv(), if shares => {
+                    let Some(held) = held else {
+                        // It may have failed: then nobody renews the leases.
+                        shares = false;
+                        stop.now();
+                        continue;
+                    };
                     let Some((key, source)) = held.stream().and_then(|stream| sources.get(stream)).cloned() else {
                         held.forget();
                         continue;
                     };
-                    let (stop, stream) = (stop.clone(), source.stream.clone());
+                    let (stop, stream, name) = (stop.clone(), source.stream.clone(), held.key().0.clone());
                     if *stream == *games.log.name(games.stream()) {
-                        tasks.spawn(worker::work(games.clone(), key, source, held, stop));
+                        tasks.spawn(name, worker::work(games.clone(), key, source, held, stop));
                     } else if *stream == *bets.log.name(bets.stream()) {
-                        tasks.spawn(worker::work(bets.clone(), key, source, held, stop));
+                        tasks.spawn(name, worker::work(bets.clone(), key, source, held, stop));
                     } else {
-                        tasks.spawn(worker::work(notifications.clone(), key, source, held, stop));
+                        tasks.spawn(name, worker::work(notifications.clone(), key, source, held, stop));
                     }
                 }
                 Some(ended) = tasks.join_next() => {
                     holdings.hurry();
-                    match ended.map_err(|cause| Error::fatal("a worker's task", cause)).and_then(|ended| ended) {
+                    match ended {
                         Ok(()) => {}
                         Err(crash @ Error::Crashed(_)) => {
                             outcome = Err(crash);
@@ -319,15 +325,13 @@ impl Worker {
                             sharing.abort();
                             tasks.abort_all();
                         }
+                        // What a crash has cut off.
+                        Err(_) if outcome.is_err() => {}
+                        Err(error) if !shares => outcome = Err(error),
                         Err(error) => tracing::error!("{error}"),
                     }
                 }
-            }
-        }
-        while let Some(ended) = tasks.join_next().await {
-            let ended = ended.map_err(|cause| Error::fatal("a worker's task", cause)).and_then(|ended| ended);
-            if outcome.is_ok() {
-                outcome = ended;
+                _ = moments.tick(), if stop.is_now() => tracing::warn!("the stop waits for: {}", tasks.names()),
             }
         }
         match (&mut sharing).await {

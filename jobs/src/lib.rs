@@ -14,6 +14,8 @@ pub mod cli;
 pub mod cluster;
 #[cfg(feature = "aws")]
 mod cluster_mail;
+#[cfg(feature = "aws")]
+mod cluster_tasks;
 pub mod config;
 pub mod control;
 pub mod history;

@@ -11,7 +11,7 @@ use fjall::{
     Snapshot,
 };
 
-use super::background;
+use super::{background, unfinished};
 use crate::error::{Error, Result};
 use crate::tables::system;
 
@@ -134,9 +134,11 @@ impl Store {
         std::fs::create_dir_all(dir).map_err(|e| {
             Error::Reject(format!("data directory {}: {e}; choose another with --data-dir", dir.display()))
         })?;
+        let store = dir.join("store");
+        unfinished::clear(&store)?;
         // One worker: with more, the first one spins while another compacts (fjall 3.1).
         // Large values come compressed; doing it again for the journal would cost a twentieth of all CPU.
-        let builder = Database::builder(dir.join("store"))
+        let builder = Database::builder(store)
             .cache_size(options.cache_bytes)
             .journal_compression(CompressionType::None)
             .worker_threads(1);

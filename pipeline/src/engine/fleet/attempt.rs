@@ -13,14 +13,17 @@ use tokio::time::Instant;
 
 use super::Fleet;
 use super::loaded::Loaded;
+use super::patience::is_told;
 use super::sets::Sets;
 use super::timers::{self, Timer, Timers};
 use crate::adapters::aws::decisions::Decision;
 use crate::adapters::aws::group::{Expect, Group, Outcome};
 use crate::clock::Arrival;
 use crate::dead_letter::{DeadLetter, Reject};
+use crate::engine::Stop;
 use crate::error::{Error, Result};
 use crate::job::{At, DecisionKey, Effects, Job};
+use crate::lease::held::Held;
 use crate::metrics::Metric;
 use crate::record::{Append, Position, Record};
 use crate::shard::{HashRange, ShardId};
@@ -108,16 +111,19 @@ pub(super) struct Applier<'a, J: Job> {
     pub timers: &'a Timers,
     /// Decisions of records up to here have told what they emit.
     pub told: Position,
+    pub held: &'a Held,
+    pub stop: &'a Stop,
 }
 
 impl<J: Job> Applier<'_, J> {
-    /// Applies the first of these records that can be applied together.
-    pub async fn apply(&self, entries: &[Entry<J::Event>]) -> Result<Applied<J::Fact>> {
+    /// Applies the first of these records that can be applied together. Gives nothing where it was told to stop
+    /// while they waited for another stream: the next owner finds whatever of them is stored.
+    pub async fn apply(&self, entries: &[Entry<J::Event>]) -> Result<Option<Applied<J::Fact>>> {
         let mut entries = entries;
         let mut todo: Vec<usize> = (0..entries.len()).collect();
         let mut fates = BTreeMap::new();
         for attempt in 0..ATTEMPTS {
-            let (decided, loaded) = self.decide(entries, &todo, attempt == 0).await?;
+            let Some((decided, loaded)) = self.decide(entries, &todo, attempt == 0).await? else { return Ok(None) };
             if attempt == 0 {
                 entries = &entries[..decided.len()];
             }
@@ -132,7 +138,7 @@ impl<J: Job> Applier<'_, J> {
                 }
             }
             if todo.is_empty() {
-                return Ok(self.sum_up(entries, fates));
+                return Ok(Some(self.sum_up(entries, fates)));
             }
             tokio::time::sleep(Duration::from_millis(5 << attempt.min(7))).await;
         }
@@ -157,7 +163,7 @@ impl<J: Job> Applier<'_, J> {
         entries: &[Entry<J::Event>],
         todo: &[usize],
         may_stop: bool,
-    ) -> Result<(Fates<J>, Loaded<J>)> {
+    ) -> Result<Option<(Fates<J>, Loaded<J>)>> {
         let job = &self.fleet.job;
         let events = || todo.iter().filter_map(|at| entries[*at].event.as_ref().ok());
         let table = &job.inputs()[self.fleet.input].decisions;
@@ -165,7 +171,7 @@ impl<J: Job> Applier<'_, J> {
         let stored = self.fleet.tables.decisions(table, &ids).await?;
         let mut known: HashMap<[u8; 16], Decision> =
             ids.iter().zip(stored).filter_map(|(id, stored)| Some((*id, stored?))).collect();
-        let mut loaded = self.load_for(entries, todo).await?;
+        let Some(mut loaded) = self.load_for(entries, todo).await? else { return Ok(None) };
         let mut fates = BTreeMap::new();
         let (mut limit, mut left_open, mut shared) = (Arrival::MAX, HashSet::new(), HashMap::<J::Key, usize>::new());
         for &at in todo {
@@ -193,12 +199,12 @@ impl<J: Job> Applier<'_, J> {
                 break;
             }
         }
-        Ok((fates, loaded))
+        Ok(Some((fates, loaded)))
     }
 
     /// Reads the rows that these records need, and waits for those that may be on their way: until the stream
     /// that would bring them has come as far.
-    async fn load_for(&self, entries: &[Entry<J::Event>], todo: &[usize]) -> Result<Loaded<J>> {
+    async fn load_for(&self, entries: &[Entry<J::Event>], todo: &[usize]) -> Result<Option<Loaded<J>>> {
         let job = &self.fleet.job;
         let events =
             || todo.iter().filter_map(|at| Some((entries[*at].effective, &entries[*at].event.as_ref().ok()?.1)));
@@ -213,9 +219,13 @@ impl<J: Job> Applier<'_, J> {
             loaded.load(self.fleet, also, false).await?;
             // The latest of those that miss something.
             let missing = events().filter_map(|(at, event)| Some((at, job.awaits(event, &loaded.rows)?)));
-            let Some((at, input)) = missing.max_by_key(|(at, _)| *at) else { return Ok(loaded) };
+            let Some((at, input)) = missing.max_by_key(|(at, _)| *at) else { return Ok(Some(loaded)) };
             if reached > at.plus_ms(self.fleet.options.margin_ms()) || begun.elapsed() >= CATCH_UP {
-                return Ok(loaded);
+                return Ok(Some(loaded));
+            }
+            // Who stops last would wait in vain for who has stopped before.
+            if is_told(self.stop, self.held) {
+                return Ok(None);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
             // What is read from here on was written before.

@@ -1,12 +1,18 @@
-//! Trying again what may fail for a while, for as long as the lease is held.
+//! How long to go on: what may fail for a while is tried again for as long as the lease is held.
 
 use std::time::Duration;
 
+use crate::engine::Stop;
 use crate::error::{Error, Result};
-use crate::lease::held::Held;
+use crate::lease::held::{Held, Standing};
 
 /// Longest pause before something is tried again.
 pub(super) const LONGEST: Duration = Duration::from_secs(5);
+
+/// Whether to finish what is begun and no more: the worker stops, or its lease is another's or asked for.
+pub(super) fn is_told(stop: &Stop, held: &Held) -> bool {
+    stop.is_now() || *held.standing().borrow() != Standing::Owned
+}
 
 /// Waits between the attempts of something that may fail for a while.
 pub(super) struct Patience(Duration);

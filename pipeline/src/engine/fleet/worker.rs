@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::Fleet;
 use super::attempt::{Applied, Applier, Entry, Facts};
 use super::intervals::Intervals;
-use super::patience::{LONGEST, insist};
+use super::patience::{self, LONGEST, insist};
 use super::reads::Reads;
 use super::sums::Sums;
 use super::timers::{Timer, Timers};
@@ -233,6 +233,9 @@ impl<J: Job> Worker<J> {
             let limit = self.timers.next_due().min(self.intervals.next_boundary()).min(others);
             let together = rest.partition_point(|entry| entry.effective < limit).min(self.fleet.options.batch_records);
             let applied = self.apply(&rest[..together.max(1)]).await?;
+            if applied == 0 {
+                return Ok(false);
+            }
             rest = &rest[applied..];
         }
         // A predecessor may have come further than the last record, by a mark: timers were set since.
@@ -270,21 +273,23 @@ impl<J: Job> Worker<J> {
         Ok(None)
     }
 
-    /// Applies the first of these records; returns how many.
+    /// Applies the first of these records; returns how many, none where it was told to stop before.
     async fn apply(&mut self, entries: &[Entry<J::Event>]) -> Result<usize> {
         let fleet = self.fleet.clone();
         fleet.faults.reach(CrashPoint::AfterRead)?;
         let (shard, range) = (self.shard.id, self.shard.range);
-        let applier = Applier { fleet: &fleet, shard, range, timers: &self.timers, told: self.told };
+        let (timers, told, held, stop) = (&self.timers, self.told, &self.held, &self.stop);
+        let applier = Applier { fleet: &fleet, shard, range, timers, told, held, stop };
         let mut part = entries;
         let applied = loop {
             match insist!(&self.held, applier.apply(part)) {
                 // Fewer at once may do; one that never does must not hold up the shard.
                 Err(Error::TooLarge(_)) if part.len() > 1 => part = &part[..part.len() / 2],
-                Err(Error::TooLarge(why)) => break applier.set_aside(&part[0], why),
+                Err(Error::TooLarge(why)) => break Some(applier.set_aside(&part[0], why)),
                 other => break other?,
             }
         };
+        let Some(applied) = applied else { return Ok(0) };
         let Applied { count, facts, mut emits, dead, timers, replayed } = applied;
         fleet.faults.reach(CrashPoint::AfterCommit)?;
         timers.into_iter().for_each(|timer| self.timers.keep(timer));
@@ -346,7 +351,7 @@ impl<J: Job> Worker<J> {
 
     /// Whether to finish what is begun and no more.
     pub(super) fn is_told(&self) -> bool {
-        self.stop.is_now() || *self.held.standing().borrow() != Standing::Owned
+        patience::is_told(&self.stop, &self.held)
     }
 
     /// What is to be done also while nothing comes.

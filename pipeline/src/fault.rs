@@ -85,6 +85,8 @@ pub enum Bug {
     PartialsDoubled,
     /// Of a cluster's worker alone: timers that a run had stored before it was tried again are not kept in memory.
     TimersForgotten,
+    /// Of a cluster's worker alone: while it waits for another stream it does not hear that it is to stop.
+    StopUnheard,
     /// Rows go into their trees, which are on the disk, before the commits are that they come from.
     MergeUnsynced,
 }

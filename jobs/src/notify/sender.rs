@@ -26,8 +26,9 @@ use super::subscribe::{self, AskedRow};
 
 /// Entries of a batch: a thousand mails of 6 KB are 6 MB, and two batches are in hand.
 const BATCH: usize = 1_000;
-/// How long an idle sender sleeps. An empty look at the index costs a few microseconds.
-const IDLE: Duration = Duration::from_millis(100);
+/// How long an idle sender sleeps where an empty look at the index costs a few microseconds, and where it costs a
+/// request.
+const IDLE: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(500)];
 /// How long it waits when the mailer is out of reach, at first and at most.
 const TROUBLE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 /// Attempts in a row that a drain makes before it says that the mailer is out of reach.
@@ -69,11 +70,11 @@ impl Sender {
                 if draining {
                     return Ok(());
                 }
-                self.sleep(&stop, IDLE).await;
+                self.sleep(&stop, self.idle()).await;
                 continue;
             };
             if batch.waits {
-                self.sleep(&stop, IDLE).await;
+                self.sleep(&stop, self.idle()).await;
                 continue;
             }
             match self.send(batch, &mut rate, &mut bursts).await {
@@ -109,6 +110,11 @@ impl Sender {
     /// Entries of a batch, at most.
     fn most(&self) -> usize {
         BATCH.min(self.mailer.batch())
+    }
+
+    /// How long it sleeps where there is nothing to do.
+    fn idle(&self) -> Duration {
+        IDLE[usize::from(!matches!(self.tables, Tables::Embedded(_)))]
     }
 
     async fn sleep(&self, stop: &Stop, for_so_long: Duration) {

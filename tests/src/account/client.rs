@@ -34,6 +34,7 @@ use super::{Account, Answer, Service};
 const MOST_REQUESTS: u64 = 30_000;
 
 /// A request, taken apart.
+#[derive(Clone)]
 pub(super) struct Request {
     pub service: Service,
     pub operation: String,
@@ -152,13 +153,12 @@ impl Client {
             }
             Fate::Late(after) => {
                 account.note(format_args!("{name} {} will be late by {after:?}", request.operation));
-                let client = self.clone();
-                // On its way, whatever becomes of who sent it.
-                tokio::spawn(async move {
-                    sleep(after).await;
-                    client.account.answer(&client.name, &request, fate, false)
-                });
+                self.later(request, fate, after);
                 return std::future::pending().await;
+            }
+            Fate::Twice(after) => {
+                self.later(request.clone(), fate, after);
+                account.answer(name, &request, fate, false)
             }
             _ => account.answer(name, &request, fate, !weather),
         };
@@ -174,6 +174,17 @@ impl Client {
             bug.answer(&request, &mut answer, count);
         }
         answer.response()
+    }
+}
+
+impl Client {
+    /// A request that is on its way, whatever becomes of who sent it.
+    fn later(&self, request: Request, fate: Fate, after: Duration) {
+        let client = self.clone();
+        tokio::spawn(async move {
+            sleep(after).await;
+            client.account.answer(&client.name, &request, fate, false)
+        });
     }
 }
 

@@ -1,11 +1,12 @@
 //! Bugs of a worker, made on its way to the account: what it would send, or understand, if it had them.
 //!
 //! A condition that is left out of a request is a condition that the code forgot. So a bug needs no switch in the
-//! product, and what finds it are the invariants alone. One leaves no trace in requests, and is a switch of `pipeline`:
-//! [`Mutation::TimersForgotten`].
+//! product, and what finds it are the invariants alone. Those that leave no trace in requests are switches of
+//! `pipeline`.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use pipeline::fault::Bug;
 use schemas::outbox::OutboxRow;
 use schemas::row::Row as _;
 use serde_json::{Value, json};
@@ -48,6 +49,8 @@ pub enum Mutation {
     TimersUnwritten,
     /// Timers that a run had stored before it was tried again are not kept in memory: seeds of this simulation found it.
     TimersForgotten,
+    /// A worker that waits for another stream does not hear that it is to stop.
+    StopUnheard,
     /// What is due to be sent is stored, the row that says what is not.
     OutboxSentBeforeStored,
     /// What is known of a mail is written over whatever others know: seeds of this simulation found it.
@@ -60,7 +63,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Mutation; 19] = [
+    pub const ALL: [Mutation; 20] = [
         Mutation::FenceIgnored,
         Mutation::ClaimIgnored,
         Mutation::ClaimWithoutPosition,
@@ -76,11 +79,21 @@ impl Mutation {
         Mutation::CheckpointPastSnapshot,
         Mutation::TimersUnwritten,
         Mutation::TimersForgotten,
+        Mutation::StopUnheard,
         Mutation::OutboxSentBeforeStored,
         Mutation::OutboxUnranked,
         Mutation::DeadLettersDropped,
         Mutation::WindowsUnwritten,
     ];
+
+    /// The switch that it is, where requests do not show it.
+    pub fn switch(self) -> Option<Bug> {
+        match self {
+            Mutation::TimersForgotten => Some(Bug::TimersForgotten),
+            Mutation::StopUnheard => Some(Bug::StopUnheard),
+            _ => None,
+        }
+    }
 
     /// Changes a worker's request, its `count`th; or answers it at once.
     pub(super) fn request(self, request: &mut Request, count: u64) -> Option<Answer> {

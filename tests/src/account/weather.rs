@@ -23,6 +23,8 @@ pub struct Weather {
     pub lost: Rate,
     /// It is done long after whoever asked has given up.
     pub late: Rate,
+    /// It is done and answered, and done again long after: an earlier attempt that was slow on its way.
+    pub twice: Rate,
     /// Of a hundred batches, those that are done in part.
     pub partial: u64,
     /// Of a hundred transactions, those that meet another.
@@ -48,6 +50,7 @@ impl Weather {
             dropped: rate(&[1, 10, 100]),
             lost: rate(&[1, 10, 100]),
             late: rate(&[1, 10, 30]),
+            twice: rate(&[1, 10, 30]),
             partial: rate(&[1, 10, 50]),
             conflict: rate(&[1, 10, 30]),
             expired: rate(&[1, 5]),
@@ -58,7 +61,7 @@ impl Weather {
     }
 
     /// For each kind of trouble, the same without it.
-    pub fn each_calmer() -> [fn(Weather) -> Weather; 12] {
+    pub fn each_calmer() -> [fn(Weather) -> Weather; 13] {
         [
             |weather| Weather { slow: 0, ..weather },
             |weather| Weather { throttled: 0, ..weather },
@@ -66,6 +69,7 @@ impl Weather {
             |weather| Weather { dropped: 0, ..weather },
             |weather| Weather { lost: 0, ..weather },
             |weather| Weather { late: 0, ..weather },
+            |weather| Weather { twice: 0, ..weather },
             |weather| Weather { partial: 0, ..weather },
             |weather| Weather { conflict: 0, ..weather },
             |weather| Weather { expired: 0, ..weather },
@@ -94,6 +98,8 @@ impl Weather {
             Fate::Lost
         } else if is(self.late) {
             Fate::Late(Duration::from_secs(1) + seconds(random, 60))
+        } else if is(self.twice) {
+            Fate::Twice(Duration::from_secs(1) + seconds(random, 60))
         } else if is(self.slow) {
             Fate::Done(seconds(random, 8))
         } else {
@@ -117,4 +123,6 @@ pub enum Fate {
     Lost,
     /// Done after so long, when nobody listens any more.
     Late(Duration),
+    /// Done and answered, and done again after so long.
+    Twice(Duration),
 }

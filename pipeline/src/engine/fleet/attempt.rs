@@ -22,6 +22,7 @@ use crate::clock::Arrival;
 use crate::dead_letter::{DeadLetter, Reject};
 use crate::engine::Stop;
 use crate::error::{Error, Result};
+use crate::fault::Bug;
 use crate::job::{At, DecisionKey, Effects, Job};
 use crate::lease::held::Held;
 use crate::metrics::Metric;
@@ -32,7 +33,9 @@ use crate::shard::{HashRange, ShardId};
 const AT_ONCE: usize = 32;
 /// Times that a run is decided again before the worker says that it cannot get through.
 const ATTEMPTS: u32 = 12;
-/// How long records wait for another stream at most: one that stands still must not hold up this one.
+/// How often records that wait for another stream look again.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long they wait at most: a stream that stands still must not hold up this one.
 const CATCH_UP: Duration = Duration::from_secs(60);
 /// Decisions that may share a row in one run, so that a group with its rows and timers stays within
 /// its limit.
@@ -224,10 +227,10 @@ impl<J: Job> Applier<'_, J> {
                 return Ok(Some(loaded));
             }
             // Who stops last would wait in vain for who has stopped before.
-            if is_told(self.stop, self.held) {
+            if is_told(self.stop, self.held) && !self.fleet.faults.has(Bug::StopUnheard) {
                 return Ok(None);
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(LOOK).await;
             // What is read from here on was written before.
             reached = self.fleet.frontiers.of(&self.fleet.log.name(job.inputs()[input].stream)).await?;
         }

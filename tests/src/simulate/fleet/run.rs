@@ -14,13 +14,13 @@ use object_store::memory::InMemory;
 use pipeline::adapters::aws::envelope::Secret;
 use pipeline::adapters::aws::setup;
 use pipeline::engine::Stop;
-use pipeline::fault::{Bug, Faults};
+use pipeline::fault::Faults;
 use pipeline::lease::WorkerId;
 use pipeline::{Clock, Result};
 use schemas::user::UserRow;
 use tokio::runtime::Builder;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::super::said;
 use super::check;
@@ -34,10 +34,16 @@ use crate::reshard;
 
 /// What the names of streams and tables begin with.
 const PREFIX: &str = "sim-";
+/// Accounts that were told of are there within this.
+const OPENED_WITHIN: Duration = Duration::from_secs(60);
 /// How often the world looks around.
 const LOOK: Duration = Duration::from_millis(250);
 /// After calm weather everything must be done within this.
 const END_WITHIN: Duration = Duration::from_secs(300);
+/// Who is told to stop has done so within this, where nothing disturbs it.
+const STOPPED_WITHIN: Duration = Duration::from_secs(20);
+/// The last bet.
+const LAST: u64 = 3_000_000;
 /// How often it is looked whether everything is done.
 const END_LOOK: Duration = Duration::from_secs(5);
 /// Requests that a worker has under way at once, at most: what it holds in memory and what waits for others is bounded.
@@ -156,7 +162,11 @@ impl Simulation {
         self.producers.open().await;
         (0..self.world.workers).for_each(|_| self.start());
         // Who has a mail address is looked up when a mail is due: it is to be there by then.
+        let until = Instant::now() + OPENED_WITHIN;
         while rows::<UserRow>(&self.cluster).await.len() < ACCOUNTS as usize {
+            if Instant::now() > until {
+                return (Some(format!("{ACCOUNTS} accounts are not there within {OPENED_WITHIN:?}")), self.deaths);
+            }
             sleep(LOOK).await;
         }
         for part in self.world.parts() {
@@ -224,19 +234,23 @@ impl Simulation {
         checked.await.err().map(said)
     }
 
-    /// Stops the workers, which must go in peace.
+    /// Stops the workers one after the other, which must go in peace: also where a bet waits for a question, and those
+    /// are gone that would bring it.
     async fn stop(&mut self) -> Option<String> {
         // Not one that ended by itself a moment ago.
         let fault = self.look().await;
         if fault.is_some() {
             return fault;
         }
+        self.producers.act(Act::Stray(LAST)).await;
+        sleep(Duration::from_millis(self.random.below(3_000))).await;
         for process in std::mem::take(&mut self.processes) {
             process.stop.now();
-            match process.task.await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Some(format!("{} stopped with: {error}", process.name)),
-                Err(panic) => return Some(said(panic)),
+            match timeout(STOPPED_WITHIN, process.task).await {
+                Ok(Ok(Ok(()))) => {}
+                Ok(Ok(Err(error))) => return Some(format!("{} stopped with: {error}", process.name)),
+                Ok(Err(panic)) => return Some(said(panic)),
+                Err(_) => return Some(format!("{} did not stop within {STOPPED_WITHIN:?}", process.name)),
             }
         }
         self.account.broken()
@@ -293,8 +307,8 @@ impl Simulation {
             Some(Mutation::CheckpointPastSnapshot) => Arc::new(InMemory::new()),
             _ => self.states.clone(),
         };
-        if self.world.bug == Some(Mutation::TimersForgotten) {
-            cluster.faults = Faults::with_bug(Bug::TimersForgotten);
+        if let Some(bug) = self.world.bug.and_then(Mutation::switch) {
+            cluster.faults = Faults::with_bug(bug);
         }
         self.account.note(format_args!("{name} starts"));
         let (stop, me) = (Stop::default(), WorkerId(name.clone()));

@@ -276,9 +276,10 @@ fn outages(random: &mut Random, until: i64) -> Vec<Outage> {
     let count = if random.percent(60) { 0 } else { 1 + random.below(2) };
     let mut outage = |_| {
         let from = ORIGIN.0 + random.between(2_000, until);
-        let of = match random.below(4) {
+        let of = match random.below(5) {
             0 => Scope::Service(Service::Kinesis),
             1 => Scope::Service(Service::Dynamo),
+            2 => Scope::Service(Service::Mail),
             _ => Scope::Shard(random.below(4)),
         };
         let severity = if random.percent(60) { Severity::Refuses } else { Severity::Slow(1 + random.below(5_000)) };

@@ -273,7 +273,11 @@ impl Coordinator {
     async fn give(&self, lease: Lease, given: &mpsc::Sender<Held>) {
         tracing::info!(lease = %lease.key, worker = %self.settings.me, at = lease.reached.text(), "lease taken");
         let held = Held::new(self.settings.me.clone(), self.table.clone(), lease);
-        self.holdings.lock().insert(held.key().clone(), held.clone());
+        let before = self.holdings.lock().insert(held.key().clone(), held.clone());
+        // Its work may not know yet that the lease was another's in between, and would take the new one for its own.
+        if let Some(before) = before {
+            before.forget();
+        }
         // A receiver that is gone has stopped; nobody renews the lease then, and it expires.
         let _ = given.send(held).await;
     }

@@ -130,7 +130,7 @@ impl Held {
             None => stored.owner.as_ref() == me,
             from => from == me,
         };
-        if stored.is_some_and(|stored| mine(&stored)) {
+        if !self.is_lost() && stored.is_some_and(|stored| mine(&stored)) {
             return Ok(());
         }
         self.forget();
@@ -175,11 +175,18 @@ impl Held {
         self.0.standing.send_replace(Standing::Lost);
     }
 
-    /// Writes; what fails because the row was changed may be a request to hand over.
+    /// Writes. Meanwhile it may be lost to this very worker, that took the lease again for other work on the shard:
+    /// what is stored tells nothing of that.
     async fn write(&self, lease: &mut Lease, change: &Change) -> Result<()> {
         if self.is_lost() {
             return Err(fenced(&self.0.key));
         }
+        let written = self.write_to_row(lease, change).await;
+        if self.is_lost() { Err(fenced(&self.0.key)) } else { written }
+    }
+
+    /// What fails because the row was changed may be a request to hand over.
+    async fn write_to_row(&self, lease: &mut Lease, change: &Change) -> Result<()> {
         // Children are noted by whoever saw them, without a condition and without counting.
         let counter = lease.counter + u64::from(!matches!(change, Change::NoteChildren(_)));
         match self.0.table.change(lease, change).await {
@@ -205,11 +212,16 @@ impl Held {
     /// Reads what became of a lease whose row is not as it was left.
     async fn find_out(&self, lease: &mut Lease, change: &Change, why: String) -> Result<()> {
         let stored = self.0.table.get(&self.0.key).await?;
-        if let Some(stored) = stored.filter(|stored| stored.handing_over.as_ref() == Some(&self.0.me)) {
+        // Who asks does not count; one more is a write of ours whose answer was lost. What counts further was another's in
+        // between, and is this worker's again for other work.
+        let (me, last) = (Some(&self.0.me), lease.counter + 1);
+        if let Some(stored) = stored.filter(|stored| stored.handing_over.as_ref() == me && stored.counter <= last) {
             *lease = stored;
             self.0.standing.send_if_modified(|standing| {
                 let news = *standing == Standing::Owned;
-                *standing = Standing::Asked;
+                if news {
+                    *standing = Standing::Asked;
+                }
                 news
             });
             // A renewal is not needed any more; the rest is repeated by whoever asked for it.
@@ -234,6 +246,10 @@ mod tests {
         assert!(table.create(&lease).await.unwrap());
         let lease = table.change(&lease, &Change::Take { by: me.clone() }).await.unwrap();
         (Held::new(me, table.clone(), lease.clone()), lease)
+    }
+
+    fn checkpoint(at: u128) -> Change {
+        Change::Checkpoint { to: Reached::At(Position::new(at)), progress: Progress::default() }
     }
 
     #[tokio::test]
@@ -265,6 +281,21 @@ mod tests {
         assert!(held.checkpoint(Reached::ShardEnd, Progress::default()).await.is_err());
         let stored = table.get(held.key()).await.unwrap().unwrap();
         assert_eq!((stored.reached, stored.counter), (Reached::TrimHorizon, taken.counter));
+    }
+
+    #[tokio::test]
+    async fn who_takes_a_lease_again_takes_it_for_other_work() {
+        let (table, other) = (LeaseTable::Memory(MemoryLeases::default()), WorkerId("other".into()));
+        let (stalled, lease) = taken(&table).await;
+        let theirs = table.change(&lease, &Change::Take { by: other.clone() }).await.unwrap();
+        let again = table.change(&theirs, &Change::Take { by: WorkerId("me".into()) }).await.unwrap();
+        let reached = table.change(&again, &checkpoint(9)).await.unwrap();
+        table.change(&reached, &Change::HandOff { to: other }).await.unwrap();
+        // To the first work it looks as if it were asked for its lease.
+        let written = stalled.checkpoint(Reached::At(Position::new(7)), Progress::default()).await;
+        assert!(matches!(written, Err(Error::Fenced(_))) && stalled.is_lost(), "{written:?}");
+        let stored = table.get(stalled.key()).await.unwrap().unwrap();
+        assert_eq!(stored.reached, Reached::At(Position::new(9)));
     }
 
     #[tokio::test]

@@ -17,10 +17,12 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
-use pipeline::Clock;
+use aws_smithy_types::date_time::Format as DateTimeFormat;
 use pipeline::adapters::aws::{Aws, REQUEST_TIMEOUT};
+use pipeline::{Arrival, Clock};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -127,7 +129,7 @@ impl Client {
         }
         link.pass().await;
         if let Some(answer) = bug.and_then(|bug| bug.request(&mut request, count)) {
-            return answer.response();
+            return answer.response(None);
         }
         let mut waited = 0;
         while account.waits(&request) && waited < request.body["WaitTimeSeconds"].as_u64().unwrap_or(0) {
@@ -162,6 +164,8 @@ impl Client {
             }
             _ => account.answer(name, &request, fate, !weather),
         };
+        let dated = request.operation == "GetRecords" && *bug != Some(Mutation::ClockTrusted);
+        let date = dated.then(|| account.clock().now());
         if death.is_some() {
             link.cut();
         }
@@ -173,7 +177,7 @@ impl Client {
         if let Some(bug) = bug {
             bug.answer(&request, &mut answer, count);
         }
-        answer.response()
+        answer.response(date)
     }
 }
 
@@ -189,9 +193,17 @@ impl Client {
 }
 
 impl Answer {
-    fn response(&self) -> Result<HttpResponse, ConnectorError> {
+    /// As HTTP has it, with its date, in whole seconds, where somebody looks at it.
+    fn response(&self, date: Option<Arrival>) -> Result<HttpResponse, ConnectorError> {
         let status = self.status.try_into().map_err(|_| broken("no status"))?;
-        Ok(HttpResponse::new(status, SdkBody::from(self.body.to_string())))
+        let mut response = HttpResponse::new(status, SdkBody::from(self.body.to_string()));
+        if let Some(Arrival(ms)) = date {
+            let date = DateTime::from_secs(ms.div_euclid(1_000))
+                .fmt(DateTimeFormat::HttpDate)
+                .map_err(|_| broken("no date"))?;
+            response.headers_mut().insert("date", date);
+        }
+        Ok(response)
     }
 }
 

@@ -51,6 +51,8 @@ pub enum Mutation {
     TimersForgotten,
     /// A worker that waits for another stream does not hear that it is to stop.
     StopUnheard,
+    /// A worker's clock is never held against the account's time.
+    ClockTrusted,
     /// What is due to be sent is stored, the row that says what is not.
     OutboxSentBeforeStored,
     /// What is known of a mail is written over whatever others know: seeds of this simulation found it.
@@ -63,7 +65,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Mutation; 20] = [
+    pub const ALL: [Mutation; 21] = [
         Mutation::FenceIgnored,
         Mutation::ClaimIgnored,
         Mutation::ClaimWithoutPosition,
@@ -80,6 +82,7 @@ impl Mutation {
         Mutation::TimersUnwritten,
         Mutation::TimersForgotten,
         Mutation::StopUnheard,
+        Mutation::ClockTrusted,
         Mutation::OutboxSentBeforeStored,
         Mutation::OutboxUnranked,
         Mutation::DeadLettersDropped,

@@ -14,6 +14,7 @@ use aws_sdk_kinesis::types::{
 };
 
 use super::Aws;
+use super::account_time::Asked;
 use super::error::{code, explain};
 use super::poll::{Poll, back_off};
 use super::shard_reader::{From, Read, Source};
@@ -109,7 +110,9 @@ impl Fanout {
                     let end =
                         ended.then(|| children.iter().filter_map(|child| child.shard_id().parse().ok()).collect());
                     let behind = Duration::from_millis(event.millis_behind_latest.unsigned_abs());
-                    return Ok(Read { found, behind, end, held });
+                    // Events tell no time.
+                    let asked = Asked::default();
+                    return Ok(Read { found, behind, end, asked, held });
                 }
                 Ok(Some(_)) => {}
                 // Five minutes are over.

@@ -3,6 +3,7 @@
 //! The environment says which account: the standard variables, profiles, endpoints and roles of AWS'
 //! own tools, and nothing of ours.
 
+mod account_time;
 pub mod bounces;
 pub mod buffered;
 pub mod check;

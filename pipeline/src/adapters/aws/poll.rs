@@ -10,9 +10,11 @@ use aws_sdk_kinesis::primitives::DateTime;
 use aws_sdk_kinesis::types::ShardIteratorType;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::account_time::{Asked, Dates};
 use super::error::{code, explain, is_throttle};
 use super::shard_reader::{From, Read, Source};
 use super::unpack::Unpacker;
+use crate::clock::Arrival;
 use crate::error::{Error, Result};
 use crate::record::Position;
 use crate::shard::ShardId;
@@ -47,6 +49,9 @@ pub struct Poll {
     empty: u32,
     /// Bytes of a record with its data, as of late.
     record_bytes: usize,
+    /// When answers were given, and when the last one was.
+    dates: Dates,
+    answered: Option<Arrival>,
 }
 
 impl Poll {
@@ -62,6 +67,8 @@ impl Poll {
             gap: SHORTEST,
             empty: 0,
             record_bytes: FIRST_RECORD_BYTES,
+            dates: Dates::default(),
+            answered: None,
         }
     }
 
@@ -78,13 +85,13 @@ impl Poll {
                     None => continue,
                 },
             };
-            let asked = Instant::now();
+            let began = Instant::now();
             let limit = i32::try_from(limit).unwrap_or(i32::MAX);
-            let answer = self.source.aws.kinesis.get_records().shard_iterator(&iterator).limit(limit).send().await;
-            let answer = match answer {
+            let request = self.source.aws.kinesis.get_records().shard_iterator(&iterator).limit(limit);
+            let answer = match request.customize().interceptor(self.dates.clone()).send().await {
                 Ok(answer) => answer,
                 Err(error) if code(&error) == Some("ExpiredIteratorException") => {
-                    self.next_at = asked + SHORTEST;
+                    self.next_at = began + SHORTEST;
                     continue;
                 }
                 Err(error) => {
@@ -110,12 +117,14 @@ impl Poll {
             }
             self.empty = if count == 0 && behind.is_zero() { self.empty + 1 } else { 0 };
             let cost = Duration::from_secs_f64(found.bytes as f64 / RATE);
-            self.next_at = asked + self.gap.max(cost).max(self.idle_pause());
+            self.next_at = began + self.gap.max(cost).max(self.idle_pause());
             let end = self.iterator.is_none().then(|| {
                 let children = answer.child_shards.unwrap_or_default();
                 children.iter().filter_map(|child| child.shard_id().parse().ok()).collect()
             });
-            return Ok(Read { found, behind, end, held: Some(held) });
+            let (at, before) = self.dates.take();
+            let asked = Asked { after: std::mem::replace(&mut self.answered, at), before };
+            return Ok(Read { found, behind, end, asked, held: Some(held) });
         }
     }
 

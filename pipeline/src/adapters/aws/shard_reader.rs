@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Aws;
+use super::account_time::Asked;
 use super::fanout::Fanout;
 use super::poll::Poll;
 use super::unpack::{Unpacked, Unpacker};
@@ -54,6 +55,8 @@ pub struct Read {
     /// The shard is closed, and this is its end: the shards it was split or merged into, as far as
     /// Kinesis says.
     pub end: Option<Vec<ShardId>>,
+    /// When it was asked for, as the account's answers bound it.
+    pub asked: Asked,
     /// Gives the bytes back when dropped.
     pub held: Option<OwnedSemaphorePermit>,
 }

@@ -205,9 +205,9 @@ impl<J: Job> Worker<J> {
 
     /// Applies a read, and lets time pass up to where it shows that everything was read. Gives false where
     /// it was told to stop before all of it was applied.
-    async fn take(&mut self, read: Read, asked: Arrival) -> Result<bool> {
+    async fn take(&mut self, read: Read, asked: Option<Arrival>) -> Result<bool> {
         let idle = self.fleet.options.idle_behind_ms.filter(|_| read.is_idle());
-        let idle = idle.map(|behind| asked.plus_ms(-behind));
+        let idle = idle.and_then(|behind| Some(asked?.plus_ms(-behind)));
         let found = read.found;
         self.held.count_read(found.bytes);
         self.fleet.metrics.add(Metric::LogReadRecords, found.records.len() as u64);

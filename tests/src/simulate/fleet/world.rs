@@ -11,9 +11,8 @@ use crate::random::Random;
 pub const ORIGIN: Arrival = Arrival(1_767_225_600_000);
 /// Of so many worlds one is calm.
 const CALM: u64 = 10;
-/// How far a clock is set, at most. The time of a shard that has nothing new follows a worker's clock, two seconds
-/// behind it: clocks that differ by more are not promised anything.
-const MOST_JUMP_MS: i64 = 700;
+/// How far a clock is set, at most: by little, which nobody can see, or by much.
+const MOST_JUMP_MS: [i64; 2] = [700, 60_000];
 /// Streams that are split and merged.
 const STREAMS: [&str; 4] = ["bets", "bets", "notifications", "game-events"];
 
@@ -132,7 +131,7 @@ impl World {
             workers: 1 + random.below(3),
             weather: Weather::draw(random),
             outages: outages(random, calm_ms),
-            skew_ms: random.pick(&[0, 0, 50, 400]),
+            skew_ms: random.pick(&[0, 0, 50, 400, 30_000]),
             bounces: random.percent(30),
             quiet_ms: random.percent(25).then(|| random.between(calm_ms / 4, calm_ms)),
             deeds,
@@ -264,7 +263,10 @@ fn trouble(random: &mut Random, until: i64) -> Vec<Deed> {
         Act::Kill { which: random.bits(), death }
     });
     draw(stalls, &|random| Act::Stall { which: random.bits(), ms: 1_000 + random.below(40_000) });
-    draw(jumps, &|random| Act::Jump { which: random.bits(), ms: random.between(-MOST_JUMP_MS, MOST_JUMP_MS + 1) });
+    draw(jumps, &|random| {
+        let most = random.pick(&MOST_JUMP_MS);
+        Act::Jump { which: random.bits(), ms: random.between(-most, most + 1) }
+    });
     draw(stops, &|random| Act::Stop(random.bits()));
     draw(adds, &|_| Act::Add);
     draw(splits, &|random| Act::Split { stream: random.pick(&STREAMS), which: random.bits() });

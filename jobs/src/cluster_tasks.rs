@@ -45,7 +45,7 @@ impl Tasks {
         self.names.is_empty()
     }
 
-    /// Those that run, such as `closing windows, shard bets/shardId-000000000001`.
+    /// Those that run, such as `mails, closing windows`.
     pub fn names(&self) -> String {
         self.names.values().map(String::as_str).collect::<Vec<_>>().join(", ")
     }

@@ -40,7 +40,7 @@ use tokio::sync::mpsc;
 use crate::bets::{BetRules, odds};
 use crate::betting::{self, BETS, Betting, GAME_EVENTS, bets_table};
 use crate::cluster_mail;
-use crate::cluster_tasks::{self, Tasks};
+use crate::cluster_tasks::{TELL, Tasks};
 use crate::node::{NodeOptions, streams};
 use crate::notify::MailOptions;
 use crate::notify::fold::{self, Notify};
@@ -291,7 +291,7 @@ impl Worker {
             tasks.spawn("mails", sending);
         }
         tasks.spawn("closing windows", closer::run(bets.clone(), me, stop.clone()));
-        let (mut outcome, mut shares, mut moments) = (Ok(()), true, cluster_tasks::moments());
+        let (mut outcome, mut shares, mut stopped) = (Ok(()), true, stop.watch());
         while shares || !tasks.is_empty() {
             tokio::select! {
                 biased;
@@ -331,11 +331,18 @@ impl Worker {
                         Err(error) => tracing::error!("{error}"),
                     }
                 }
-                _ = moments.tick(), if stop.is_now() => tracing::warn!("the stop waits for: {}", tasks.names()),
+                // From then on it is told what is waited for.
+                _ = stopped.changed() => {}
+                () = tokio::time::sleep(TELL), if stop.is_now() => {
+                    let names = if tasks.is_empty() { "the lease table".into() } else { tasks.names() };
+                    tracing::warn!("the stop waits for: {names}");
+                }
             }
         }
         match (&mut sharing).await {
             Ok(shared) => outcome.and(shared),
+            Err(cause) if cause.is_panic() => outcome.and(Err(Error::fatal("sharing the leases", cause))),
+            // A crash has cut it off.
             Err(_) => outcome,
         }
     }

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pipeline::{Error, Result};
-use tokio::task::{AbortHandle, Id, JoinSet};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::task::{Id, JoinSet};
 
-/// How often a stop that takes its time says what it waits for.
-const TELL: Duration = Duration::from_secs(5);
+/// After how long without news a stop says what it waits for.
+pub const TELL: Duration = Duration::from_secs(5);
 
 /// Tasks that run at once. They end with this.
 pub struct Tasks {
@@ -24,7 +23,7 @@ impl Tasks {
 
     /// Begins one.
     pub fn spawn(&mut self, name: impl Into<String>, task: impl Future<Output = Result<()>> + Send + 'static) {
-        let handle: AbortHandle = self.running.spawn(task);
+        let handle = self.running.spawn(task);
         self.names.insert(handle.id(), name.into());
     }
 
@@ -42,18 +41,11 @@ impl Tasks {
 
     /// Whether none runs.
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.running.is_empty()
     }
 
     /// Those that run, such as `mails, closing windows`.
     pub fn names(&self) -> String {
         self.names.values().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
-}
-
-/// The moments at which a stop says what it waits for.
-pub fn moments() -> Interval {
-    let mut moments = interval_at(Instant::now() + TELL, TELL);
-    moments.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    moments
 }

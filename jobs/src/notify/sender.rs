@@ -119,10 +119,6 @@ impl Sender {
 
     async fn sleep(&self, stop: &Stop, for_so_long: Duration) {
         let mut stopped = stop.watch();
-        // What was told before is not told again: a minute of trouble would be slept through.
-        if stop.is_now() {
-            return;
-        }
         tokio::select! {
             biased;
             _ = stopped.changed() => {}

@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
+/// More often than anything is ever said.
+const NEVER: u64 = u64::MAX;
+
 #[derive(Debug, Default)]
 struct Told {
     now: AtomicBool,
@@ -49,9 +52,11 @@ impl Stop {
         self.0.drain.load(Ordering::Acquire)
     }
 
-    /// Wakes up whoever waits when it is told to stop.
+    /// Wakes up whoever waits when it is told to stop; at once where it was told before, by whom nobody would be told
+    /// again.
     pub fn watch(&self) -> Stopped {
-        Stopped { seen: self.0.times.load(Ordering::Acquire), told: self.0.clone() }
+        let times = self.0.times.load(Ordering::Acquire);
+        Stopped { seen: if self.is_now() { NEVER } else { times }, told: self.0.clone() }
     }
 }
 
@@ -63,7 +68,8 @@ pub struct Stopped {
 }
 
 impl Stopped {
-    /// Waits until something is said that was not said when this was made, or last returned.
+    /// Waits until something is said that was not said when this was made, or last returned. The first time, one who was
+    /// to stop already does not wait.
     pub async fn changed(&mut self) {
         loop {
             let mut woken = std::pin::pin!(self.told.wakes.notified());
@@ -102,9 +108,12 @@ mod tests {
         }
         assert!(order.lock().unwrap().is_sorted() && stop.is_draining() && !stop.is_now());
         let mut late = stop.watch();
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(1), late.changed()).await.is_err());
         stop.now();
         late.changed().await;
         let again = tokio::time::timeout(std::time::Duration::from_millis(1), late.changed()).await;
         assert!(again.is_err() && stop.is_now());
+        // Who looks only now must not wait for what was said.
+        stop.watch().changed().await;
     }
 }

@@ -179,9 +179,7 @@ impl Client {
         }
         answer.response(date)
     }
-}
 
-impl Client {
     /// A request that is on its way, whatever becomes of who sent it.
     fn later(&self, request: Request, fate: Fate, after: Duration) {
         let client = self.clone();
